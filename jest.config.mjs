@@ -1,0 +1,27 @@
+const transform = {
+  '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
+};
+
+const common = {
+  transform,
+  extensionsToTreatAsEsm: [],
+  moduleNameMapper: {
+    '^express-channels$': '<rootDir>/lib/index.ts',
+    '^express-channels/testing$': '<rootDir>/lib/testing.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  testEnvironment: 'node',
+};
+
+/** The part between socket and Express is tested against both major versions of Express. */
+export default {
+  projects: [
+    { ...common, displayName: 'express 5', testMatch: ['<rootDir>/test/**/*.test.ts'] },
+    {
+      ...common,
+      displayName: 'express 4',
+      testMatch: ['<rootDir>/test/{http,auth,consumers,server}/**/*.test.ts'],
+      moduleNameMapper: { ...common.moduleNameMapper, '^express$': '<rootDir>/node_modules/express4' },
+    },
+  ],
+};

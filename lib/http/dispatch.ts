@@ -1,0 +1,179 @@
+import { type IncomingHttpHeaders, METHODS, validateHeaderName, validateHeaderValue } from 'node:http';
+import { types } from 'node:util';
+
+import { ActionTimeout } from '../protocol/errors.js';
+import { asServerHandler } from './application.js';
+import { Exchange, type ExchangeRequest, type RequestBody } from './exchange.js';
+import type { Handler, Next } from './handler.js';
+import type { Peer } from './peer.js';
+
+/** One request for {@link dispatch}. */
+export interface DispatchRequest {
+  /** HTTP method, in any case. @default 'GET' */
+  readonly method?: string;
+  /** Path and query as they stand in a request line; they reach the handler as they are. */
+  readonly url: string;
+  /** Header names in any case; a list is a repeated header. `Host` and, with a body, `Content-Length` are added where absent. */
+  readonly headers?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
+  /** Text (sent as UTF-8), bytes, or a stream of either. */
+  readonly body?: RequestBody;
+  /** IP address of the client: `req.socket.remoteAddress`, and `req.ip` without trusted proxies. @default '127.0.0.1' */
+  readonly remoteAddress?: string;
+  /** Whether the client is connected by TLS: `req.secure`. @default false */
+  readonly encrypted?: boolean;
+  /** Breaks the request off: the handler sees `close`, the caller the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Limits of one {@link dispatch}. */
+export interface DispatchOptions {
+  /** Milliseconds until the request is broken off with {@link ActionTimeout}; `Infinity` waits for ever. @default 30_000 */
+  readonly timeoutMs?: number;
+  /** Bytes of body above which the request is broken off with {@link ResponseTooLarge}. @default 16_777_216 (16 MiB) */
+  readonly maxResponseBytes?: number;
+}
+
+/** The answer to a {@link dispatch}, as an HTTP client would have received it. */
+export interface DispatchResponse {
+  readonly status: number;
+  readonly statusMessage: string;
+  /** Names in lower case; `set-cookie` is a list, other repeated headers are joined. */
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** How {@link perform} runs a handler. */
+export interface PerformOptions {
+  readonly timeoutMs: number;
+  readonly maxResponseBytes: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the request and response before the handler is. */
+  readonly prepare?: ((exchange: Exchange) => void) | undefined;
+  /** What `next()` does after the last handler. @default a failure of the request */
+  readonly next?: ((exchange: Exchange, error: unknown) => void) | undefined;
+  /** Hears of what a handler throws after it has answered. @default a warning of the process */
+  readonly onLateError?: ((error: unknown) => void) | undefined;
+}
+
+export const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
+const LOOPBACK: Peer = { remoteAddress: '127.0.0.1', localAddress: '127.0.0.1' };
+const knownMethods = new Set(METHODS);
+
+/**
+ * Sends one synthetic request through a handler, in process, and resolves with the answer that the same request would get over a
+ * TCP socket: the handler meets a real `IncomingMessage` and `ServerResponse`, and nothing of Node or Express is changed.
+ *
+ * @param handler - an Express 4 or 5 application, a Router (it gets an application around it), or any `(req, res, next)`
+ * @throws TypeError if the request can't be a request (unknown method, unescaped characters in the url, invalid headers)
+ * @throws {@link ActionTimeout}, {@link ResponseTooLarge}, the signal's reason, what the handler threw, or an `ECONNRESET` error if
+ * the handler destroyed the socket: in each case the handler sees `close`
+ *
+ * @example
+ * const { status, body } = await dispatch(app, { method: 'GET', url: '/users/1' });
+ */
+export async function dispatch(handler: Handler, request: DispatchRequest, options: DispatchOptions = {}): Promise<DispatchResponse> {
+  const exchange = await perform(asServerHandler(handler), toExchangeRequest(request), {
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    maxResponseBytes: options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
+    signal: request.signal,
+  });
+  return {
+    status: exchange.res.statusCode,
+    statusMessage: exchange.res.statusMessage,
+    headers: exchange.headers(),
+    body: exchange.capture.body(),
+  };
+}
+
+/** Runs a handler on one exchange and resolves when its response is whole. */
+export function perform(handler: Handler, request: ExchangeRequest, options: PerformOptions): Promise<Exchange> {
+  return new Promise((resolve, reject) => {
+    const { signal, timeoutMs } = options;
+    if (signal?.aborted === true) {
+      reject(reasonOf(signal));
+      return;
+    }
+    const exchange = new Exchange(request, options.maxResponseBytes, (failure) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      if (failure === undefined) resolve(exchange);
+      else reject(failure);
+    });
+    const timer =
+      timeoutMs === Infinity
+        ? undefined
+        : setTimeout(() => {
+            exchange.abort(new ActionTimeout(timeoutMs));
+          }, timeoutMs);
+    const onAbort = (): void => {
+      if (signal !== undefined) exchange.abort(reasonOf(signal));
+    };
+    signal?.addEventListener('abort', onAbort);
+
+    const fail = (error: unknown): void => {
+      if (exchange.over) (options.onLateError ?? warn)(error);
+      else exchange.abort(toError(error));
+    };
+    const next: Next = (error) => {
+      if (options.next !== undefined) options.next(exchange, error);
+      else fail(error ?? new Error('The handler called next(), and there is none after it.'));
+    };
+    try {
+      options.prepare?.(exchange);
+      const result = handler(exchange.req, exchange.res, next);
+      if (isThenable(result)) result.then(undefined, fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
+}
+
+function toExchangeRequest(request: DispatchRequest): ExchangeRequest {
+  const method = (request.method ?? 'GET').toUpperCase();
+  if (!knownMethods.has(method)) throw new TypeError(`Expected \`method\` to be an HTTP method, got ${JSON.stringify(request.method)}.`);
+  if (typeof request.url !== 'string' || request.url === '' || /[^\u0021-\u00ff]/.test(request.url)) {
+    throw new TypeError(`Expected \`url\` to be a path without unescaped characters, got ${JSON.stringify(request.url)}.`);
+  }
+  const { body } = request;
+  const headerLines: string[] = [];
+  const given = new Set<string>();
+  for (const [name, value] of Object.entries(request.headers ?? {})) {
+    if (value === undefined) continue;
+    validateHeaderName(name);
+    given.add(name.toLowerCase());
+    for (const line of Array.isArray(value) ? value : [String(value)]) {
+      validateHeaderValue(name, line);
+      headerLines.push(name, line);
+    }
+  }
+  if (!given.has('host')) headerLines.push('Host', 'localhost');
+  if (body !== undefined && !given.has('content-length') && !given.has('transfer-encoding')) {
+    if (typeof body === 'string') headerLines.push('Content-Length', String(Buffer.byteLength(body)));
+    else if (body instanceof Uint8Array) headerLines.push('Content-Length', String(body.byteLength));
+    else headerLines.push('Transfer-Encoding', 'chunked');
+  }
+  return { method, url: request.url, headerLines, body, peer: peerOf(request) };
+}
+
+function peerOf({ remoteAddress, encrypted }: DispatchRequest): Peer {
+  if (remoteAddress === undefined && encrypted === undefined) return LOOPBACK;
+  return { ...LOOPBACK, ...(remoteAddress !== undefined && { remoteAddress }), encrypted };
+}
+
+function reasonOf(signal: AbortSignal): Error {
+  return toError(signal.reason);
+}
+
+function toError(thrown: unknown): Error {
+  if (thrown instanceof Error || types.isNativeError(thrown)) return thrown;
+  return new Error(`A handler threw ${String(thrown)}, which is no Error.`, { cause: thrown });
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(toError(error));
+}

@@ -1,0 +1,160 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
+
+import { ResponseTooLarge } from '../protocol/errors.js';
+import { ExchangeSocket, type SocketListener } from './exchange-socket.js';
+import { NodeRequest, NodeResponse } from './node-messages.js';
+import type { Peer } from './peer.js';
+import { type CaptureListener, ResponseCapture } from './response-capture.js';
+
+/** The body of a synthetic request: text (as UTF-8), bytes, or a stream of either. */
+export type RequestBody = string | Uint8Array | AsyncIterable<string | Uint8Array>;
+
+/** One request, its parts checked already. */
+export interface ExchangeRequest {
+  readonly method: string;
+  readonly url: string;
+  /** Header names and values in turn, as `req.rawHeaders` has them. */
+  readonly headerLines: string[];
+  readonly body?: RequestBody | undefined;
+  readonly peer: Peer;
+}
+
+/**
+ * One synthetic request and its response: Node's own `IncomingMessage` and `ServerResponse` over a socket that leads nowhere.
+ * It is settled once: when the handler has ended the response, or when the exchange is broken off, by the handler (it destroyed
+ * the socket) or from outside ({@link Exchange.abort}).
+ */
+export class Exchange implements SocketListener, CaptureListener {
+  readonly req: NodeRequest;
+  readonly res: NodeResponse;
+  readonly capture: ResponseCapture;
+  readonly #socket: ExchangeSocket;
+  readonly #maxResponseBytes: number;
+  readonly #settled: (failure: Error | undefined) => void;
+  #failed = false;
+  #ended = false;
+
+  /**
+   * @param maxResponseBytes - a longer body breaks the exchange off
+   * @param settled - called once, with the reason if the exchange was broken off
+   */
+  constructor(request: ExchangeRequest, maxResponseBytes: number, settled: (failure: Error | undefined) => void) {
+    this.#settled = settled;
+    this.#maxResponseBytes = maxResponseBytes;
+    this.#socket = new ExchangeSocket(request.peer, this);
+    this.req = new NodeRequest(this.#socket, request.headerLines);
+    this.req.method = request.method;
+    this.req.url = request.url;
+    provideBody(this.req, request.body);
+    this.res = new NodeResponse(this.req);
+    this.res.shouldKeepAlive = !closesConnection(this.req.headers.connection);
+    this.capture = new ResponseCapture(this.res, this);
+    this.res.assignSocket(this.#socket);
+  }
+
+  /** Whether the response is whole, or never will be. */
+  get over(): boolean {
+    return this.#ended || this.#failed;
+  }
+
+  /** Headers of the response as an HTTP client would see them. */
+  headers(): IncomingHttpHeaders {
+    return this.capture.headers(this.#socket);
+  }
+
+  /** Breaks the exchange off as a lost connection would: request, response and socket emit `close`. */
+  abort(reason: Error): void {
+    if (!this.over) this.#socket.destroy(reason);
+  }
+
+  onBody(total: number): void {
+    if (total > this.#maxResponseBytes) this.abort(new ResponseTooLarge(this.#maxResponseBytes));
+  }
+
+  onEnd(): void {
+    if (this.over) return;
+    this.#ended = true;
+    // Behind the tick that emits 'finish', which Node queued before it called us.
+    process.nextTick(leave, this);
+  }
+
+  /** The response has left: what Node's HTTP server does then, so that nobody who listens waits for ever. */
+  leave(): void {
+    if ((this.#socket.timeout ?? 0) > 0) this.#socket.setTimeout(0);
+    if (this.res.socket !== null) this.res.detachSocket(this.#socket);
+    if (isAwaited(this.req)) this.req._dump();
+    if (!this.res._closed) close(this.res);
+    this.#settled(undefined);
+  }
+
+  onGone(reason: Error | null): void {
+    // In end() Node hands the response to the operating system: destroying the socket afterwards does not take it back.
+    if (this.over) return;
+    this.#failed = true;
+    if (!this.req.destroyed) this.req.destroy(connectionReset('aborted'));
+    this.#settled(reason ?? connectionReset('socket hang up'));
+  }
+
+  onTimeout(): boolean {
+    const byRequest = !this.req.complete && this.req.emit('timeout');
+    const byResponse = this.res.emit('timeout');
+    return byRequest || byResponse;
+  }
+}
+
+function leave(exchange: Exchange): void {
+  exchange.leave();
+}
+
+function close(res: NodeResponse): void {
+  res.destroyed = true;
+  res._closed = true;
+  res.emit('close');
+}
+
+/** The body is pushed when somebody reads: a request without a reader costs no stream. */
+function provideBody(req: NodeRequest, body: RequestBody | undefined): void {
+  if (body === undefined) {
+    req.complete = true;
+    req._read = endOfBody;
+  } else if (typeof body === 'string' || body instanceof Uint8Array) {
+    req._read = () => {
+      if (body.length > 0) req.push(body);
+      req.complete = true;
+      req.push(null);
+    };
+  } else {
+    const source = Readable.from(body, { objectMode: false }).pause();
+    source.on('data', (chunk: unknown) => {
+      if (!req.push(chunk)) source.pause();
+    });
+    source.on('end', () => {
+      req.complete = true;
+      req.push(null);
+    });
+    source.on('error', (error) => req.destroy(error));
+    req.on('close', () => source.destroy());
+    req._read = () => {
+      source.resume();
+    };
+  }
+}
+
+function endOfBody(this: Readable): void {
+  this.push(null);
+}
+
+/** Somebody waits for the end of a request that nobody reads; over HTTP the server reads the rest of it. */
+function isAwaited(req: NodeRequest): boolean {
+  return !req.readableEnded && (req.listenerCount('end') > 0 || req.listenerCount('close') > 0);
+}
+
+function closesConnection(header: string | undefined): boolean {
+  return header !== undefined && /\bclose\b/i.test(header);
+}
+
+/** The error that Node's HTTP client and server use for a lost connection. */
+function connectionReset(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ECONNRESET' });
+}

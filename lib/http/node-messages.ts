@@ -1,0 +1,39 @@
+import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** The header argument as `writeHead` hands it to `_storeHeader`. */
+export type HeaderBlock = OutgoingHttpHeaders | readonly OutgoingHttpHeader[] | null | undefined;
+
+/**
+ * Node's own `ServerResponse`, with the members that its published types leave out. They have kept their meaning since Node 0.10, and
+ * on-headers, compression and express-session rely on them too.
+ */
+export class NodeResponse extends ServerResponse {
+  /** The rendered header block; truthy means that status and headers are decided. */
+  declare _header: string | null;
+  declare _headerSent: boolean;
+  declare _hasBody: boolean;
+  /** The length of a body that was given to `end()` whole. */
+  declare _contentLength: number | null;
+  declare _removedConnection: boolean;
+  declare _removedContLen: boolean;
+  declare _removedTE: boolean;
+  declare _closed: boolean;
+  declare _storeHeader: (statusLine: string, headers: HeaderBlock) => void;
+  declare _send: (data: unknown, encoding?: unknown, callback?: unknown) => boolean;
+  declare _finish: () => void;
+}
+
+/** Node's own `IncomingMessage`, given its header lines in the way in which Node's parser hands them over. */
+export class NodeRequest extends IncomingMessage {
+  declare _addHeaderLines: (lines: string[], count: number) => void;
+  declare _dump: () => void;
+
+  constructor(socket: Socket, lines: string[]) {
+    super(socket);
+    this.httpVersion = '1.1';
+    this.httpVersionMajor = 1;
+    this.httpVersionMinor = 1;
+    this._addHeaderLines(lines, lines.length);
+  }
+}
