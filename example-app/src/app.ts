@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url';
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import { authRouter } from './auth.router.js';
+import { answerErrors, answerNotFound } from './errors.js';
+import { patientsRouter } from './patients.router.js';
+import { usersRouter } from './users.router.js';
+
+const page = fileURLToPath(new URL('../public', import.meta.url));
+
+/** The REST API and its page, without a port. */
+export function createApp(login: RequestHandler[]): Express {
+  const app = express();
+  // The page is served without TLS when it is tried at home.
+  app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
+  app.use(express.static(page));
+  // JSON that is no object is valid JSON: the routers say what they expect instead.
+  app.use(express.json({ strict: false }));
+  app.use(...login);
+  app.use('/api/auth', authRouter);
+  app.use('/api/users', usersRouter);
+  app.use('/api/patients', patientsRouter);
+  app.use(answerNotFound, answerErrors);
+  return app;
+}

@@ -1,0 +1,58 @@
+import { createServer } from 'node:http';
+import { createApp } from './app.js';
+import { DatabaseError, openDatabase } from './database.js';
+import { createLogin } from './login.js';
+import { seed } from './seed.js';
+import { mountSocket } from './socket.js';
+
+const port = Number(process.env['PORT'] ?? 8000);
+const host = process.env['HOST'] ?? '127.0.0.1';
+
+async function start(): Promise<void> {
+  const database = await openDatabase(process.env['DATABASE_URL']);
+  await seed();
+
+  const login = createLogin();
+  const app = createApp(login);
+  const channels = mountSocket(app, login);
+  const server = createServer(app);
+  channels.attach(server);
+
+  server.once('error', fail);
+  server.listen(port, host, () => {
+    console.log(`The example app listens on http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`);
+  });
+
+  const stop = async () => {
+    server.close();
+    server.closeIdleConnections();
+    await channels.close({ timeoutMs: 2_000 });
+    await database.close();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop().catch(fail));
+}
+
+/** Ends the program: with one line for what its user can mend, with everything for a fault of its own. */
+function fail(error: unknown): void {
+  console.error(error instanceof DatabaseError ? error.message : (portProblem(error) ?? error));
+  process.exit(1);
+}
+
+function portProblem(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `Port ${port} is taken. Stop the program that has it, or choose another port: PORT=${port + 1} npm start`;
+    case 'EACCES':
+      return `Port ${port} may not be opened by this user. Choose another port: PORT=8000 npm start`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `HOST must be an address of this machine, not "${host}".`;
+    case 'ERR_SOCKET_BAD_PORT':
+      return `PORT must be a number from 0 to 65535, not "${process.env['PORT'] ?? ''}".`;
+    default:
+      return undefined;
+  }
+}
+
+start().catch(fail);

@@ -1,0 +1,70 @@
+import { Database as SqliteFile, type BindValues, type QueryResult } from 'node-sqlite3-wasm';
+
+interface Result {
+  lastID?: number;
+  changes?: number;
+}
+type Done = (this: Result, error: Error | null, rows?: QueryResult[]) => void;
+
+/** What Sequelize needs of the `sqlite3` package, on a build of SQLite that installs without a compiler. */
+export class Database {
+  readonly #file: SqliteFile;
+
+  constructor(
+    readonly filename: string,
+    _mode: number,
+    opened: (error: null) => void,
+  ) {
+    this.#file = new SqliteFile(filename);
+    // Sequelize keeps the connection first and reads it in the callback.
+    queueMicrotask(() => {
+      opened(null);
+    });
+  }
+
+  serialize(statements: () => void): void {
+    statements();
+  }
+
+  run(sql: string, values?: BindValues, done?: Done): void {
+    settle(done, () => {
+      const { lastInsertRowid, changes } = this.#file.run(sql, values);
+      return [{ lastID: Number(lastInsertRowid), changes }];
+    });
+  }
+
+  all(sql: string, values?: BindValues | Done, done?: Done): void {
+    if (typeof values === 'function') {
+      this.all(sql, undefined, values);
+      return;
+    }
+    settle(done, () => [{}, this.#file.all(sql, values)]);
+  }
+
+  close(closed: (error: null) => void): void {
+    this.#file.close();
+    closed(null);
+  }
+}
+
+export const OPEN_READWRITE = 2;
+export const OPEN_CREATE = 4;
+
+function settle(done: Done | undefined, execute: () => [Result, QueryResult[]?]): void {
+  let outcome: [Result, QueryResult[]?];
+  try {
+    outcome = execute();
+  } catch (error) {
+    if (!(error instanceof Error) || done === undefined) throw error;
+    done.call({}, Object.assign(error, { code: codeOf(error.message) }));
+    return;
+  }
+  const [result, rows] = outcome;
+  done?.call(result, null, rows);
+}
+
+/** The code by which Sequelize tells a violated constraint and a busy file from other errors. */
+function codeOf(message: string): string {
+  if (message.includes('constraint failed')) return 'SQLITE_CONSTRAINT';
+  return message.includes('database is locked') ? 'SQLITE_BUSY' : 'SQLITE_ERROR';
+}
