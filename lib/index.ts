@@ -1,1 +1,43 @@
-export { dispatch } from './http/dispatch.js';
+export { dispatch, type DispatchOptions, type DispatchRequest, type DispatchResponse } from './http/dispatch.js';
+export type { RequestBody } from './http/exchange.js';
+export type { Handler, Next } from './http/handler.js';
+export type { Application } from './http/application.js';
+export type { Scope } from './auth/scope.js';
+export type { AllowedOrigins } from './auth/origin.js';
+export type { BearerTokenOptions } from './auth/bearer-token.js';
+export {
+  type ActionRequest,
+  allowAny,
+  and,
+  type ConnectRequest,
+  expressPermission,
+  isAuthenticated,
+  not,
+  or,
+  type Permission,
+  permission,
+  type Verdict,
+} from './auth/permissions.js';
+export type { Consumer, ErrorDetails } from './consumers/consumer.js';
+export { type MappedAction, type MappedActions, type MappedMethod, routeActions } from './consumers/mapped-actions.js';
+export { viewAsConsumer, type ViewAsConsumerOptions } from './consumers/router-consumer.js';
+export { type Channels, type ChannelsOptions, type CloseOptions, createChannels } from './server/channels.js';
+export type { Limits, RateLimit } from './server/limits.js';
+export { CloseCode } from './protocol/close-code.js';
+export {
+  ActionError,
+  type ActionErrorOptions,
+  ActionTimeout,
+  AuthenticationFailed,
+  type ErrorDetail,
+  MethodNotAllowed,
+  NotAcceptable,
+  NotAuthenticated,
+  NotFound,
+  ParseError,
+  PermissionDenied,
+  ResponseTooLarge,
+  Throttled,
+  UnsupportedMediaType,
+  ValidationError,
+} from './protocol/errors.js';

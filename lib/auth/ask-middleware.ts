@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http';
+
+import { type Application, inApplication } from '../http/application.js';
+import { DEFAULT_TIMEOUT_MS, perform } from '../http/dispatch.js';
+import type { ExchangeRequest } from '../http/exchange.js';
+import type { Handler } from '../http/handler.js';
+import { NotAuthenticated } from '../protocol/errors.js';
+
+/**
+ * Whether an Express middleware lets a request through: it does by `next()`, and refuses by answering.
+ *
+ * @param logIn - puts the socket's login on the request
+ * @throws {@link NotAuthenticated} if it answers 401, and what it passes to `next(error)`
+ */
+export async function askMiddleware(
+  middleware: Handler,
+  request: ExchangeRequest,
+  app: Application,
+  logIn: (req: IncomingMessage) => void,
+): Promise<boolean> {
+  let passed = false;
+  const { res } = await perform(inApplication(middleware, app), request, {
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    maxResponseBytes: Infinity,
+    prepare: ({ req }) => {
+      logIn(req);
+    },
+    next: (exchange, error) => {
+      if (error !== undefined && error !== null) {
+        exchange.abort(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      passed = true;
+      exchange.res.end();
+    },
+  });
+  if (!passed && res.statusCode === 401) throw new NotAuthenticated();
+  return passed;
+}

@@ -1,0 +1,180 @@
+import type { Application } from '../http/application.js';
+import { becomeExpress } from '../http/application.js';
+import { perform } from '../http/dispatch.js';
+import type { Exchange } from '../http/exchange.js';
+import type { Handler, Next } from '../http/handler.js';
+import type { Peer } from '../http/peer.js';
+import { toErrorReply } from '../protocol/errors.js';
+import { Identity } from './identity.js';
+import type { Scope } from './scope.js';
+
+/** The request that opened a socket. */
+export interface Handshake {
+  /** As it stood in the request line. */
+  readonly url: string;
+  readonly headerLines: readonly string[];
+  readonly peer: Peer;
+  /** Parameters of the path. */
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** What the middleware found out about a handshake. */
+export interface Credentials {
+  readonly scope: Scope;
+  readonly identity: Identity;
+  /** The request as the middleware left it. */
+  readonly exchange: Exchange;
+}
+
+/** How handshakes are authenticated; the same for all sockets of a server. */
+export interface AuthenticationOptions {
+  readonly app: Application;
+  readonly middleware: readonly Handler[];
+  /** Milliseconds for all of the middleware together. */
+  readonly timeoutMs: number;
+  readonly onError: (error: unknown) => void;
+}
+
+/** What {@link authenticate} adds to the middleware. */
+export interface AuthenticationHooks {
+  /** Called on the request before the middleware. */
+  readonly prepare?: ((exchange: Exchange) => void) | undefined;
+  /** The connect rules; what they throw refuses. */
+  readonly admit: (credentials: Credentials) => Promise<void>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The outcome: `credentials` if the socket is let in, and in any case the response that says so. */
+export interface Authentication {
+  readonly credentials: Credentials | undefined;
+  readonly exchange: Exchange;
+}
+
+const MAX_REFUSAL_BYTES = 64 * 1024;
+
+/**
+ * Runs the login middleware once on a handshake, as a request of its own with a response that can refuse: whatever a middleware answers
+ * (a 401 of passport, a redirect) is the answer to the handshake. If it lets the request through and the connect rules agree, the
+ * response ends as 101, so that a session is saved and its cookie set just as at the end of any request.
+ */
+export async function authenticate(
+  handshake: Handshake,
+  options: AuthenticationOptions,
+  hooks: AuthenticationHooks,
+): Promise<Authentication> {
+  let before: ReadonlySet<PropertyKey> = new Set();
+  let credentials: Credentials | undefined;
+
+  const decide = async (exchange: Exchange, error: unknown): Promise<void> => {
+    try {
+      if (error !== undefined && error !== null) throw error;
+      const found = credentialsOf(handshake, exchange, before);
+      await hooks.admit(found);
+      if (exchange.over) return;
+      credentials = found;
+      exchange.res.writeHead(101).end();
+    } catch (refusal) {
+      refuse(exchange, refusal, options.onError);
+    }
+  };
+
+  const request = { method: 'GET', url: handshake.url, headerLines: [...handshake.headerLines], peer: handshake.peer };
+  const exchange = await perform(inTurn(options.middleware), request, {
+    timeoutMs: options.timeoutMs,
+    maxResponseBytes: MAX_REFUSAL_BYTES,
+    signal: hooks.signal,
+    prepare: (begun) => {
+      becomeExpress(options.app, begun.req, begun.res, ignore);
+      Object.assign(begun.req, { originalUrl: handshake.url, baseUrl: '', params: {} });
+      before = Identity.before(begun.req);
+      hooks.prepare?.(begun);
+    },
+    next: (begun, error) => {
+      void decide(begun, error);
+    },
+    onLateError: options.onError,
+  });
+  return { credentials, exchange };
+}
+
+/** Express's way through a list of middleware: an error goes to the next error handler. */
+function inTurn(middleware: readonly Handler[]): Handler {
+  return (req, res, done) => {
+    const step = (index: number, error: unknown): void => {
+      const handler: unknown = middleware[index];
+      if (typeof handler !== 'function') {
+        done(error);
+        return;
+      }
+      let called = false;
+      const next: Next = (problem) => {
+        if (called) return;
+        called = true;
+        step(index + 1, problem);
+      };
+      const failed = error !== undefined && error !== null;
+      if (failed !== (handler.length === 4)) {
+        next(error);
+        return;
+      }
+      try {
+        const result: unknown = failed ? Reflect.apply(handler, undefined, [error, req, res, next]) : Reflect.apply(handler, undefined, [req, res, next]);
+        if (result instanceof Promise) result.catch(next);
+      } catch (thrown) {
+        next(thrown);
+      }
+    };
+    step(0, undefined);
+  };
+}
+
+function credentialsOf(handshake: Handshake, exchange: Exchange, before: ReadonlySet<PropertyKey>): Credentials {
+  const { req } = exchange;
+  const [path = '/', search = ''] = splitUrl(handshake.url);
+  const user: unknown = 'user' in req ? req.user : undefined;
+  const scope: Scope = Object.freeze({
+    path,
+    params: Object.freeze({ ...handshake.params }),
+    query: Object.freeze(queryOf(search)),
+    headers: Object.freeze({ ...req.headers }),
+    user: isPresent(user) ? user : undefined,
+    remoteAddress: handshake.peer.remoteAddress,
+    encrypted: handshake.peer.encrypted === true,
+    request: req,
+  });
+  return { scope, identity: new Identity(req, before), exchange };
+}
+
+function refuse({ res, over }: Exchange, refusal: unknown, onError: (error: unknown) => void): void {
+  const { status, errors, unexpected } = toErrorReply(refusal);
+  if (unexpected) onError(refusal);
+  if (over) return;
+  if (res.headersSent) {
+    res.destroy();
+    return;
+  }
+  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify({ errors }));
+}
+
+function splitUrl(url: string): [string, string] {
+  const start = url.indexOf('?');
+  return start < 0 ? [url, ''] : [url.slice(0, start), url.slice(start + 1)];
+}
+
+function queryOf(search: string): Record<string, string | readonly string[]> {
+  const params = new URLSearchParams(search);
+  const entries = [...new Set(params.keys())].map((key): [string, string | readonly string[]] => {
+    const values = params.getAll(key);
+    return [key, values.length > 1 ? Object.freeze(values) : (values[0] ?? '')];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Whether a login middleware has found somebody; passport leaves undefined, others null or false. */
+export function isPresent(user: unknown): user is Express.User {
+  return user !== undefined && user !== null && user !== false;
+}
+
+function ignore(): void {
+  // `req.next` of a request that no router is working on.
+}

@@ -1,0 +1,137 @@
+import type { IncomingMessage } from 'node:http';
+
+/** A session on a request, by those members of express-session that are needed here. */
+interface RequestSession {
+  readonly cookie: object;
+  save(done: (error?: unknown) => void): unknown;
+  touch(): unknown;
+}
+
+type Done<Value = void> = (error?: unknown, value?: Value) => void;
+
+/** A session store, by those members of express-session's `Store` that are needed here. */
+export interface SessionStore {
+  get(id: string, done: (error: unknown, data?: object | null) => void): void;
+  createSession(req: IncomingMessage, data: object): unknown;
+  destroy(id: string, done?: (error?: unknown) => void): void;
+  touch?(id: string, session: object, done: (error?: unknown) => void): void;
+}
+
+/** What express-session puts on a request. */
+export interface SessionRequest {
+  sessionID: string;
+  readonly sessionStore: SessionStore;
+  readonly session: RequestSession;
+}
+
+/** A session's data and how it looked before the handler ran. */
+export interface LoadedSession {
+  readonly data: object;
+}
+
+/**
+ * The session of a socket. Each action loads it from its store and saves it if it was changed, as each HTTP request does: sockets and
+ * HTTP requests see each other's changes, and nobody mints a session per action.
+ */
+export class LoginSession {
+  readonly store: SessionStore;
+  readonly id: string;
+  /** Whether the store has held it: a session that was there and is gone has ended. */
+  #stored = false;
+  /** JSON text of a session that no store holds yet (an anonymous one that nothing was written to). */
+  readonly #blank: string;
+
+  private constructor({ sessionStore, sessionID, session }: SessionRequest) {
+    this.store = sessionStore;
+    this.id = sessionID;
+    this.#blank = JSON.stringify(session);
+  }
+
+  /** The session of a request that express-session has worked on; undefined if there is none. */
+  static async of(req: IncomingMessage): Promise<LoginSession | undefined> {
+    if (!hasSession(req)) return undefined;
+    const session = new LoginSession(req);
+    session.#stored = (await session.#get()) !== undefined;
+    return session;
+  }
+
+  /** Reads the session for one action; undefined if it has ended. */
+  async read(): Promise<object | undefined> {
+    const data = await this.#get();
+    if (data !== undefined) {
+      this.#stored = true;
+      return data;
+    }
+    return this.#stored ? undefined : (JSON.parse(this.#blank) as object);
+  }
+
+  /** Puts the session on a request, and returns how it looks before the handler has it. */
+  inflate(req: IncomingMessage, data: object): string {
+    Object.assign(req, { sessionStore: this.store, sessionID: this.id });
+    this.store.createSession(req, data);
+    return hasSession(req) ? fingerprint(req.session) : '';
+  }
+
+  /**
+   * Saves what the handler changed, or extends the session's life if it changed nothing, as express-session does at the end of a
+   * request.
+   *
+   * @returns the session that the socket has from now on: another one if the handler regenerated it, undefined if it destroyed it
+   */
+  async commit(req: IncomingMessage, before: string): Promise<LoginSession | undefined> {
+    if (!hasSession(req)) return undefined;
+    const { session } = req;
+    if (req.sessionID !== this.id) {
+      await promised((done) => session.save(done));
+      return LoginSession.of(req);
+    }
+    if (fingerprint(session) !== before) {
+      session.touch();
+      await promised((done) => session.save(done));
+      this.#stored = true;
+    } else if (this.#stored && this.store.touch !== undefined) {
+      session.touch();
+      await promised((done) => this.store.touch?.(this.id, session, done));
+    }
+    return this;
+  }
+
+  async #get(): Promise<object | undefined> {
+    const data = await promised<object | null>((done) => {
+      this.store.get(this.id, done);
+    }).catch((error: unknown) => {
+      // The file store's way to say that there is no such session; express-session takes it so, too.
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    return data ?? undefined;
+  }
+}
+
+/** Whether express-session's session is on a request. */
+export function hasSession(req: object): req is SessionRequest {
+  return (
+    'sessionID' in req &&
+    typeof req.sessionID === 'string' &&
+    'sessionStore' in req &&
+    typeof req.sessionStore === 'object' &&
+    'session' in req &&
+    typeof req.session === 'object' &&
+    req.session !== null &&
+    'save' in req.session
+  );
+}
+
+/** The session's own content; the cookie's dates change with every request. */
+function fingerprint(session: RequestSession): string {
+  return JSON.stringify({ ...session, cookie: undefined });
+}
+
+function promised<Value = void>(start: (done: Done<Value>) => unknown): Promise<Value | undefined> {
+  return new Promise((resolve, reject) => {
+    start((error, value) => {
+      if (error === undefined || error === null) resolve(value);
+      else reject(error instanceof Error ? error : new Error(`The session store failed: ${String(error)}`, { cause: error }));
+    });
+  });
+}

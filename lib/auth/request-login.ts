@@ -1,0 +1,49 @@
+import type { IncomingMessage } from 'node:http';
+
+import type { Identity } from './identity.js';
+import type { Login } from './login.js';
+import { hasSession, LoginSession } from './login-session.js';
+
+/** A session and what its store held when the action began. */
+interface ActionSession {
+  readonly session: LoginSession;
+  readonly data: object;
+}
+
+/** A login as the requests of one action have it: the identity of the handshake, and the session as it is now. */
+export class RequestLogin {
+  readonly #login: Login;
+  readonly #identity: Identity;
+  readonly #of: ActionSession | undefined;
+  #req: IncomingMessage | undefined;
+  #before = '';
+
+  constructor(login: Login, identity: Identity, of?: ActionSession) {
+    this.#login = login;
+    this.#identity = identity;
+    this.#of = of;
+  }
+
+  /** Logs a request in. */
+  apply(req: IncomingMessage): void {
+    this.#identity.applyTo(req);
+    this.#req = req;
+    if (this.#of !== undefined) this.#before = this.#of.session.inflate(req, this.#of.data);
+  }
+
+  /** Whether the handler has destroyed or regenerated the session by itself. */
+  hasLeft(session: LoginSession): boolean {
+    if (this.#req === undefined) return false;
+    return !hasSession(this.#req) || this.#req.sessionID !== session.id;
+  }
+
+  /** Saves the session as express-session does at the end of a request; the socket follows a login or logout of its handler. */
+  async commit(): Promise<void> {
+    const req = this.#req;
+    this.#login.release(this);
+    if (req === undefined || this.#login.ended) return;
+    const before = this.#of?.session;
+    const after = before === undefined ? await LoginSession.of(req) : await before.commit(req, this.#before);
+    if (after !== before) this.#login.follow(after, 'user' in req ? req.user : undefined);
+  }
+}

@@ -1,0 +1,130 @@
+import { STATUS_CODES } from 'node:http';
+import { TextDecoder } from 'node:util';
+
+import type { Exchange } from '../http/exchange.js';
+import { failure, type Outcome } from '../protocol/envelope.js';
+
+/** Reads the JSON text that Express's `res.json` printed for an exchange. */
+export type PrintedJson = () => string | undefined;
+
+const JSON_TYPE = /^(?:application|text)\/(?:[\w.+-]+\+)?json$/;
+const TEXT_TYPE = /^(?:text\/.*|application\/(?:javascript|xml|xhtml\+xml|x-www-form-urlencoded|yaml|graphql|[\w.-]+\+xml)|image\/svg\+xml)$/;
+
+/**
+ * Watches `res.json` of one response, so that the text that it prints can be embedded as it is: nobody parses it or prints it again.
+ * It is an own property of the response, which calls whatever `json` the response would have had.
+ */
+export function watchJson({ res }: Exchange): PrintedJson {
+  let printed: string | undefined;
+  const own = (name: 'json' | 'send', call: (original: (...args: unknown[]) => unknown, args: unknown[]) => unknown): void => {
+    const watched = function (this: object, ...args: unknown[]): unknown {
+      const original: unknown = Reflect.get(Object.getPrototypeOf(this) as object, name);
+      if (typeof original !== 'function') throw new TypeError(`res.${name} is not a function`);
+      return call((...given) => Reflect.apply(original, this, given) as unknown, args);
+    };
+    Object.assign(res, { [name]: watched });
+  };
+  let inJson = false;
+  own('json', (json, args) => {
+    inJson = true;
+    return json(...args);
+  });
+  // Express's `json` ends by handing the printed text to `send`.
+  own('send', (send, args) => {
+    if (inJson && args.length === 1 && typeof args[0] === 'string') printed = args[0];
+    inJson = false;
+    return send(...args);
+  });
+  return () => printed;
+}
+
+/** The reply that a captured response becomes. */
+export function replyOf(exchange: Exchange, printedJson: PrintedJson, exposeHeaders: readonly string[]): Outcome {
+  const { res } = exchange;
+  const status = res.statusCode;
+  const headers = exposed(exchange, exposeHeaders);
+  const { text, encoding, isList } = readBody(exchange, printedJson);
+  if (status < 400) return { status, data: text, errors: '[]', encoding, headers };
+  if (text === 'null') return { ...failure([res.statusMessage || STATUS_CODES[status] || String(status)], status), headers };
+  return { status, data: text, errors: isList ? text : `[${text}]`, encoding, headers };
+}
+
+interface BodyText {
+  /** JSON text. */
+  readonly text: string;
+  readonly encoding?: 'base64';
+  readonly isList: boolean;
+}
+
+const EMPTY: BodyText = { text: 'null', isList: false };
+
+function readBody({ res, capture }: Exchange, printedJson: PrintedJson): BodyText {
+  if (capture.length === 0) return EMPTY;
+  const [type = '', charset] = contentType(res.getHeader('content-type'));
+  const encoded = res.getHeader('content-encoding');
+  if (encoded !== undefined && encoded !== 'identity') return bytes(capture.body());
+  if (JSON_TYPE.test(type)) {
+    const printed = printedJson();
+    if (printed !== undefined && isWhole(printed, capture)) return json(printed);
+    const text = capture.singleText() ?? decode(capture.body(), charset);
+    if (text !== undefined && isJson(text)) return json(text);
+    // Says JSON and is none: it must not break the envelope.
+    return text === undefined ? bytes(capture.body()) : plain(text);
+  }
+  if (type !== '' && !TEXT_TYPE.test(type)) return bytes(capture.body());
+  const text = capture.singleText() ?? decode(capture.body(), charset);
+  return text === undefined ? bytes(capture.body()) : plain(text);
+}
+
+/** Whether nothing has changed the printed text on its way to the capture. */
+function isWhole(printed: string, capture: Exchange['capture']): boolean {
+  const single = capture.singleText();
+  return single === undefined ? capture.body().equals(Buffer.from(printed)) : single === printed;
+}
+
+function json(text: string): BodyText {
+  return { text, isList: /^\s*\[/.test(text) };
+}
+
+function plain(text: string): BodyText {
+  return { text: JSON.stringify(text), isList: false };
+}
+
+function bytes(body: Buffer): BodyText {
+  return { text: JSON.stringify(body.toString('base64')), encoding: 'base64', isList: false };
+}
+
+function contentType(header: unknown): [type?: string, charset?: string] {
+  if (typeof header !== 'string') return [];
+  const [type = '', ...parameters] = header.split(';').map((part) => part.trim());
+  const charset = parameters.find((parameter) => /^charset=/i.test(parameter))?.slice('charset='.length);
+  return [type.toLowerCase(), ...(charset === undefined ? [] : [charset.replaceAll('"', '')])] as [string, string?];
+}
+
+/** The text of bytes; undefined if they are none in this charset. */
+function decode(body: Buffer, charset = 'utf-8'): string | undefined {
+  try {
+    return new TextDecoder(charset, { fatal: true, ignoreBOM: true }).decode(body);
+  } catch {
+    return undefined;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function exposed({ res }: Exchange, names: readonly string[]): Outcome['headers'] {
+  const told = new Map<string, string | readonly string[]>();
+  if (res.statusCode >= 300 && res.statusCode < 400) names = ['location', ...names];
+  for (const name of names) {
+    const value = res.getHeader(name);
+    if (value !== undefined) told.set(name.toLowerCase(), typeof value === 'number' ? String(value) : value);
+  }
+  return told.size === 0 ? undefined : Object.fromEntries(told);
+}

@@ -1,0 +1,188 @@
+import type { Handler } from '../http/handler.js';
+import { isKnownMethod } from '../http/dispatch.js';
+import { literalSegments, type Route, RouteMap, type Target } from '../http/route-map.js';
+import { readTemplates } from '../http/route-template.js';
+import { isObject } from '../protocol/envelope.js';
+import { NotFound, ValidationError } from '../protocol/errors.js';
+
+/** HTTP methods that an action can be mapped to. */
+export type MappedMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
+
+/** What an action becomes: `'GET'` takes the route whose parameters are those given, `'GET /:id/comments'` takes that route. */
+export type MappedAction = MappedMethod | `${MappedMethod} /${string}`;
+
+/** Action names, each with the request that it becomes. */
+export type MappedActions = Readonly<Record<string, MappedAction>>;
+
+/** The mapping of DCRF's `view_as_consumer`. */
+export const DEFAULT_ACTIONS = { create: 'PUT', update: 'PATCH', list: 'GET', retrieve: 'GET' } as const satisfies MappedActions;
+
+/** Finds the target and the parameters of one frame. */
+export type ChooseTarget = (args: Readonly<Record<string, unknown>>) => { target: Target; values: ReadonlyMap<string, unknown> };
+
+/**
+ * Binds action names to the routes of a handler.
+ *
+ * @param mappedActions - undefined for the default mapping, of which the actions are taken that have a route
+ * @throws TypeError for an action with no route; the message lists the routes there are
+ */
+export function bindActions(handler: Handler, mappedActions: MappedActions | undefined): ReadonlyMap<string, ChooseTarget> {
+  const map = new RouteMap(handler);
+  const bound = new Map<string, ChooseTarget>();
+  const given: unknown = mappedActions ?? DEFAULT_ACTIONS;
+  if (!isObject(given)) throw new TypeError(`Expected \`mappedActions\` to be an object, got ${String(given)}.`);
+  for (const [action, spec] of Object.entries(given)) {
+    const { method, path } = readSpec(action, spec);
+    const targets = path === undefined ? map.targets(method) : findTarget(map, action, method, path);
+    if (targets.length > 0) bound.set(action, path === undefined ? byParameters(targets) : byTemplate(targets));
+    else if (mappedActions !== undefined) throw new TypeError(noRoute(map, action, method));
+  }
+  if (bound.size === 0) throw new TypeError(`None of the actions ${Object.keys(given).join(', ')} has a route. ${map.describe()}`);
+  return bound;
+}
+
+/**
+ * Reads the routes of a Router or application and returns the mapping that exposes all of them: `GET /` as list, `POST /` (or `PUT /`) as
+ * create, `GET /:id` as retrieve, `PUT`, `PATCH` and `DELETE /:id` as update, patch and delete. A route with literal segments is called
+ * after them (`POST /:id/publish` → publish), behind the verb where several share them (`list_comments`, `create_comments`).
+ *
+ * @throws TypeError if a part of it can't be read (Express before 5.3 does not tell under which path a router is mounted)
+ *
+ * @example
+ * channels.route('/ws/users', viewAsConsumer(usersRouter, routeActions(usersRouter)));
+ */
+export function routeActions(handler: Handler): MappedActions {
+  const map = new RouteMap(handler);
+  if (map.unknownRouters) {
+    throw new TypeError(
+      'Some of the routes can\'t be read: this version of Express does not tell under which path a router or application is mounted. ' +
+        `Map its actions by templates, e.g. { list: 'GET /things' }. ${map.describe()}`,
+    );
+  }
+  if (map.routes.length === 0) throw new TypeError(map.describe());
+  const actions = new Map<string, MappedAction>();
+  for (const { method, route } of exposedRoutes(map)) {
+    const spec: MappedAction = `${method} /${route.path.replace(/^\//, '')}`;
+    // Of two routes with the same method and path, Express comes to the first one first: so does the action.
+    if ([...actions.values()].includes(spec)) continue;
+    const plain = nameOf(method, route, sharesSegments(map, route));
+    const parameters = parametersOf(route);
+    const [other] = [plain, `${plain}_${method.toLowerCase()}`, `${plain}_by_${parameters.join('_')}`].filter((name) => !actions.has(name));
+    actions.set(other ?? `${plain}_${String(actions.size)}`, spec);
+  }
+  return Object.fromEntries(actions);
+}
+
+const EXPOSED: readonly MappedMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+function exposedRoutes(map: RouteMap): { method: MappedMethod; route: Route }[] {
+  return map.routes
+    .filter((route) => readTemplates(route.path) !== undefined)
+    .flatMap((route) => EXPOSED.filter((method) => route.methods.includes(method)).map((method) => ({ method, route })));
+}
+
+function nameOf(method: MappedMethod, route: Route, shared: boolean): string {
+  const base = baseOf(route);
+  if (base !== '' && !shared) return base;
+  const verb = verbOf(method, route);
+  return base === '' ? verb : `${verb}_${base}`;
+}
+
+function verbOf(method: MappedMethod, route: Route): string {
+  const ofOne = endsWithParameter(route);
+  if (method === 'GET') return ofOne ? 'retrieve' : 'list';
+  if (method === 'POST') return 'create';
+  if (method === 'PUT') return ofOne ? 'update' : 'create';
+  return method === 'PATCH' ? 'patch' : 'delete';
+}
+
+function baseOf(route: Route): string {
+  const [template] = readTemplates(route.path) ?? [];
+  return literalSegments(template?.parts ?? [])
+    .map((segment) => segment.replace(/\W+/g, '_'))
+    .join('_');
+}
+
+function sharesSegments(map: RouteMap, route: Route): boolean {
+  const base = baseOf(route);
+  return exposedRoutes(map).filter((other) => baseOf(other.route) === base).length > 1;
+}
+
+function endsWithParameter(route: Route): boolean {
+  return typeof readTemplates(route.path)?.[0]?.parts.at(-1) === 'object';
+}
+
+function parametersOf(route: Route): readonly string[] {
+  return readTemplates(route.path)?.[0]?.parameters ?? [];
+}
+
+function readSpec(action: string, spec: unknown): { method: string; path?: string } {
+  const [, method = '', path] = /^([A-Za-z]+)(?: +(\/.*))?$/.exec(typeof spec === 'string' ? spec : '') ?? [];
+  if (!isKnownMethod(method)) {
+    throw new TypeError(`Expected action "${action}" to be mapped to a method and path such as "GET" or "GET /:id", got ${JSON.stringify(spec)}.`);
+  }
+  return path === undefined ? { method } : { method, path };
+}
+
+function findTarget(map: RouteMap, action: string, method: string, path: string): readonly Target[] {
+  try {
+    return map.target(method, path);
+  } catch (error) {
+    throw new TypeError(`Action "${action}": ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+function noRoute(map: RouteMap, action: string, method: string): string {
+  const advice = map.unknownRouters ? ` Name its route by a template, e.g. "${method} /things".` : '';
+  return `Action "${action}": there is no ${method} route.${advice} ${map.describe()}`;
+}
+
+/** A bare method: the route whose parameters are exactly those given; of several the one with the fewest literal segments. */
+function byParameters(targets: readonly Target[]): ChooseTarget {
+  const plainestFirst = [...targets].sort((a, b) => literalSegments(a.template.parts).length - literalSegments(b.template.parts).length);
+  const byNames = new Map<string, Target>();
+  for (const target of plainestFirst) {
+    const names = namesKey(target.template.parameters);
+    if (!byNames.has(names)) byNames.set(names, target);
+  }
+  const ofOne = plainestFirst.filter(({ template }) => template.parameters.length === 1);
+  const sole = ofOne.find(({ template }) => template.parameters[0] === 'pk') ?? ofOne[0];
+  return (args) => {
+    const { values, pk } = readParameters(args);
+    if (pk !== undefined && sole !== undefined) return { target: sole, values: soleValue(sole, pk) };
+    const target = pk === undefined ? byNames.get(namesKey([...values.keys()])) : undefined;
+    if (target === undefined) throw new NotFound();
+    return { target, values };
+  };
+}
+
+/** A template: all of its parameters must be given, and no others. */
+function byTemplate(targets: readonly Target[]): ChooseTarget {
+  return (args) => {
+    const { values, pk } = readParameters(args);
+    for (const target of targets) {
+      const { parameters } = target.template;
+      if (pk !== undefined && parameters.length === 1) return { target, values: soleValue(target, pk) };
+      if (pk === undefined && parameters.length === values.size && parameters.every((name) => values.has(name))) return { target, values };
+    }
+    const expected = targets.map(({ template }) => (template.parameters.length === 0 ? 'none' : template.parameters.join(', ')));
+    throw new ValidationError({ parameters: [`Expected exactly these parameters: ${expected.join(', or ')}.`] });
+  };
+}
+
+/** `parameters`, or a top-level `pk` as the sole one, whatever the route calls it. */
+function readParameters(args: Readonly<Record<string, unknown>>): { values: ReadonlyMap<string, unknown>; pk?: unknown } {
+  const parameters = Object.hasOwn(args, 'parameters') ? args['parameters'] : {};
+  if (!isObject(parameters)) throw new ValidationError({ parameters: ['Expected an object.'] });
+  const values = new Map(Object.entries(parameters));
+  const pk = Object.hasOwn(args, 'pk') ? args['pk'] : undefined;
+  return values.size === 0 && pk !== undefined ? { values, pk } : { values };
+}
+
+function soleValue(target: Target, pk: unknown): ReadonlyMap<string, unknown> {
+  return new Map(target.template.parameters.map((name) => [name, pk]));
+}
+
+function namesKey(names: readonly string[]): string {
+  return JSON.stringify([...names].sort());
+}

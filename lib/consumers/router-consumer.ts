@@ -1,0 +1,168 @@
+import type { Permission } from '../auth/permissions.js';
+import { inApplication } from '../http/application.js';
+import { DEFAULT_TIMEOUT_MS, perform } from '../http/dispatch.js';
+import type { Exchange } from '../http/exchange.js';
+import type { Handler } from '../http/handler.js';
+import { resolvePath } from '../http/route-map.js';
+import { isObject, type Outcome } from '../protocol/envelope.js';
+import { ActionTimeout, NotFound, ValidationError } from '../protocol/errors.js';
+import { replyOf, watchJson } from './captured-reply.js';
+import { type ActionRun, Consumer, type Perform } from './consumer.js';
+import { bindActions, type ChooseTarget, type MappedActions } from './mapped-actions.js';
+
+/** Options of {@link viewAsConsumer}. */
+export interface ViewAsConsumerOptions {
+  /** All of them are asked, at connect and before every action. @default [] (everybody may do what the router lets them) */
+  readonly permissions?: readonly Permission[];
+  /** Milliseconds until an action is answered with 504. @default 30_000 */
+  readonly timeoutMs?: number;
+  /** Bytes of a response above which an action is answered with 500. @default 1_048_576 (1 MiB) */
+  readonly maxResponseBytes?: number;
+  /** Names of response headers that the client is told in the reply's `headers`; of a redirect it is told `location` anyway. @default [] */
+  readonly exposeHeaders?: readonly string[];
+}
+
+/** Synthetic requests ask for JSON, and take what else there is. */
+const ACCEPT = ['Accept', 'application/json, */*;q=0.5'] as const;
+const DEFAULT_MAX_RESPONSE_BYTES = 1024 * 1024;
+
+/**
+ * Makes a consumer of an Express Router, of a whole application with its middleware, or of a bare handler: an action becomes a request
+ * through it, and the response becomes the reply. The handlers are not changed and can't tell the difference.
+ *
+ * @param mappedActions - the request that each action becomes; by default those of DCRF: create PUT, update PATCH, list and retrieve GET
+ * @throws TypeError for an action that no route answers; the message lists the routes there are
+ *
+ * @example
+ * channels.route('/ws/users', viewAsConsumer(usersRouter));
+ * channels.route('/ws/posts', viewAsConsumer(postsRouter, { list: 'GET /', publish: 'POST /:id/publish' }));
+ */
+export function viewAsConsumer(handler: Handler, mappedActions?: MappedActions, options: ViewAsConsumerOptions = {}): Consumer {
+  if (typeof handler !== 'function') throw new TypeError(`Expected a Router, an application or a handler, got ${String(handler)}.`);
+  const settings = readOptions(options);
+  const actions = new Map<string, Perform>();
+  for (const [action, choose] of bindActions(handler, mappedActions)) actions.set(action, performRoute(handler, choose, settings));
+  return new Consumer(settings.permissions, actions);
+}
+
+function readOptions(options: ViewAsConsumerOptions): Required<ViewAsConsumerOptions> {
+  const { permissions = [], timeoutMs = DEFAULT_TIMEOUT_MS, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, exposeHeaders = [] } = options;
+  for (const [name, value] of Object.entries({ timeoutMs, maxResponseBytes })) {
+    if (typeof value !== 'number' || !(value > 0)) throw new TypeError(`Expected \`${name}\` to be a positive number, got ${String(value)}.`);
+  }
+  return { permissions, timeoutMs, maxResponseBytes, exposeHeaders };
+}
+
+function performRoute(handler: Handler, choose: ChooseTarget, settings: Required<ViewAsConsumerOptions>): Perform {
+  return async (run) => {
+    const { target, values } = choose(run.args);
+    const path = pathOf(target, values);
+    const url = path + queryOf(run.args);
+    const login = await run.login();
+    const body = bodyOf(run);
+    const request = run.link.login.request(target.method, url, headersFor(body), body);
+
+    let printed: () => string | undefined = () => undefined;
+    const exchange = await perform(inApplication(handler, run.link.app), request, {
+      timeoutMs: settings.timeoutMs,
+      maxResponseBytes: settings.maxResponseBytes,
+      signal: run.link.signal,
+      prepare: (begun) => {
+        printed = watchJson(begun);
+        fixRequest(begun, run, target.method, url);
+        login.apply(begun.req);
+      },
+      next: (begun, error) => {
+        fallThrough(begun, error, run);
+      },
+      onLateError: (error) => {
+        report(error, run);
+      },
+    }).catch(async (error: unknown) => {
+      // Over HTTP an error, too, ends in a response, at whose end the session is saved; a request that is broken off does not.
+      if (!(error instanceof ActionTimeout) && !run.link.signal.aborted) await login.commit();
+      throw error;
+    });
+    const reply: Outcome = replyOf(exchange, printed, settings.exposeHeaders);
+    await login.commit();
+    return reply;
+  };
+}
+
+function pathOf(target: Parameters<typeof resolvePath>[0], values: ReadonlyMap<string, unknown>): string {
+  let path: string | undefined;
+  try {
+    path = resolvePath(target, values);
+  } catch (error) {
+    if (error instanceof TypeError) throw new ValidationError({ parameters: [error.message] }, { cause: error });
+    throw error;
+  }
+  if (path === undefined) throw new NotFound();
+  return path;
+}
+
+/** The query string; a list repeats its key. */
+function queryOf(args: ActionRun['args']): string {
+  if (!Object.hasOwn(args, 'query')) return '';
+  const { query } = args;
+  if (!isObject(query)) throw new ValidationError({ query: ['Expected an object.'] });
+  const pairs: string[] = [];
+  for (const [key, value] of Object.entries(query)) {
+    // The mapping has fixed the method; this is where method-override looks for another one.
+    if (key === '_method') continue;
+    for (const item of Array.isArray(value) ? value : [value]) pairs.push(`${encode(key)}=${encode(queryText(key, item))}`);
+  }
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}
+
+function queryText(key: string, value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  throw new ValidationError({ query: [`Expected "${key}" to be a text, a number, a boolean, or a list of them.`] });
+}
+
+function encode(text: string): string {
+  if (/\p{Surrogate}/u.test(text)) throw new ValidationError({ query: ['Expected whole characters.'] });
+  return encodeURIComponent(text);
+}
+
+function bodyOf({ args }: ActionRun): string | undefined {
+  return args['data'] === undefined ? undefined : JSON.stringify(args['data']);
+}
+
+function headersFor(body: string | undefined): readonly string[] {
+  if (body === undefined) return ACCEPT;
+  return [...ACCEPT, 'Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))];
+}
+
+/** Readies the request: a router without a body parser finds the data all the same, and nothing turns the method into another. */
+function fixRequest({ req }: Exchange, { args }: ActionRun, method: string, url: string): void {
+  if (args['data'] !== undefined) Object.assign(req, { body: args['data'] });
+  Object.assign(req, { originalUrl: url });
+  Object.defineProperty(req, 'method', {
+    configurable: true,
+    enumerable: true,
+    get: () => method,
+    set: () => {
+      // What a method override asks for is left unheard.
+    },
+  });
+}
+
+/** Nothing in the handler has answered: there is no such thing, or an error that no error handler wanted. */
+function fallThrough(exchange: Exchange, error: unknown, run: ActionRun): void {
+  if (exchange.over) {
+    if (error !== undefined && error !== null) report(error, run);
+    return;
+  }
+  exchange.abort(error === undefined || error === null ? new NotFound() : toError(error));
+}
+
+function report(error: unknown, { link, action }: ActionRun): void {
+  link.onError(error, { scope: link.login.scope, action });
+}
+
+function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`A handler passed ${String(thrown)} to next().`, { cause: thrown });
+}
+

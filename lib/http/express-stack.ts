@@ -1,0 +1,81 @@
+import { types } from 'node:util';
+
+/** One entry of an Express router's stack, version 4 or 5. */
+export interface Layer {
+  readonly name: string;
+  /** Express 4 answers with a boolean and leaves the matched part at `path`; Express 5.3 answers with the match. */
+  match(path: string): unknown;
+  readonly path?: unknown;
+  readonly handle: unknown;
+  readonly route?: { readonly path: unknown; readonly methods: Readonly<Record<string, unknown>> } | undefined;
+  /** Express 5.3: the path as it was given. */
+  readonly rawPath?: unknown;
+  /** Express 5: mounted at the root. */
+  readonly slash?: unknown;
+  /** Express 4. */
+  readonly regexp?: unknown;
+  readonly keys?: unknown;
+}
+
+/** What a layer matched of a path; undefined if it does not match. */
+export function matchedPrefix(layer: Layer, path: string): string | undefined {
+  const match = matchOf(layer, path);
+  if (match === false || match === undefined || match === null) return undefined;
+  const matched = typeof match === 'object' && 'path' in match ? match.path : layer.path;
+  return typeof matched === 'string' ? matched : '';
+}
+
+/** The stack of a router or application; undefined if the handler has none that can be seen. */
+export function stackOf(handler: unknown): readonly Layer[] | undefined {
+  if (typeof handler !== 'function') return undefined;
+  if ('stack' in handler) return layersOf(handler.stack);
+  // Express 4 keeps its router here and throws when asked for `app.router`.
+  const router: unknown = 'lazyrouter' in handler ? Reflect.get(handler, '_router') : Reflect.get(handler, 'router');
+  if ('lazyrouter' in handler && router === undefined) return [];
+  return typeof router === 'function' && 'stack' in router ? layersOf(router.stack) : undefined;
+}
+
+/** The path under which a layer is mounted, `''` for the root; undefined where Express does not tell. */
+export function mountPath(layer: Layer): string | undefined {
+  if (layer.slash === true) return '';
+  if (typeof layer.rawPath === 'string') return layer.rawPath.replace(/\/+$/, '');
+  if (types.isRegExp(layer.regexp)) return pathOfRegexp(layer.regexp, layer.keys);
+  return undefined;
+}
+
+function matchOf(layer: Layer, path: string): unknown {
+  try {
+    return layer.match(path);
+  } catch (error) {
+    // A path that can't be decoded matches nothing; Express answers it with 400.
+    if (types.isNativeError(error)) return undefined;
+    throw error;
+  }
+}
+
+function layersOf(stack: unknown): readonly Layer[] | undefined {
+  return Array.isArray(stack) && stack.every(isLayer) ? stack : undefined;
+}
+
+function isLayer(value: unknown): value is Layer {
+  return (
+    typeof value === 'object' && value !== null && 'match' in value && typeof value.match === 'function' && 'handle' in value
+  );
+}
+
+/** Turns the expression that Express 4 compiles a mount path to back into that path. */
+function pathOfRegexp(regexp: RegExp & { readonly fast_slash?: unknown }, keys: unknown): string | undefined {
+  if (regexp.fast_slash === true) return '';
+  const body = /^\^(.*)\\\/\?\(\?=\\\/\|\$\)$/.exec(regexp.source)?.[1];
+  if (body === undefined || !Array.isArray(keys)) return undefined;
+  const names: unknown[] = keys.map((key: unknown) =>
+    typeof key === 'object' && key !== null && 'name' in key ? key.name : undefined,
+  );
+  let next = 0;
+  const path = body.replaceAll('(?:\\/([^/]+?))', () => {
+    next += 1;
+    return `/:${String(names[next - 1])}`;
+  });
+  if (next !== names.length || /[()[\]*+?|^$]/.test(path.replace(/\\./g, ''))) return undefined;
+  return path.replace(/\\(.)/g, '$1');
+}

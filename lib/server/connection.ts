@@ -1,0 +1,213 @@
+import type { WebSocket } from 'ws';
+
+import type { Login } from '../auth/login.js';
+import type { Consumer, ErrorDetails, Link } from '../consumers/consumer.js';
+import type { Application } from '../http/application.js';
+import { CloseCode } from '../protocol/close-code.js';
+import { type ActionFrame, failure, formatEnvelope, parseObject, success, toActionFrame } from '../protocol/envelope.js';
+import { ParseError, toErrorReply, ValidationError } from '../protocol/errors.js';
+import { type Limits, type RateLimit, TokenBucket } from './limits.js';
+
+/** What all connections of a server share. */
+export interface ConnectionOptions {
+  readonly app: Application;
+  readonly limits: Limits;
+  readonly rate: RateLimit | undefined;
+  /** Milliseconds between two signs of life; undefined for no heartbeat. */
+  readonly heartbeatMs: number | undefined;
+  /** Milliseconds between two revalidations of the login; undefined for none. */
+  readonly revalidateMs: number | undefined;
+  /** Whether the action `reauthenticate` is understood. */
+  readonly reauthenticate: boolean;
+  readonly onError: (error: unknown, details: ErrorDetails) => void;
+}
+
+/** Milliseconds that a client has to answer a close, before its socket is cut. */
+const CLOSE_GRACE_MS = 1_000;
+
+/** One socket: its frames in order, its limits, its signs of life. */
+export class Connection {
+  readonly #socket: WebSocket;
+  readonly #login: Login;
+  readonly #consumer: Consumer;
+  readonly #options: ConnectionOptions;
+  readonly #abort = new AbortController();
+  readonly #link: Link;
+  readonly #bucket: TokenBucket | undefined;
+  /** Frames that wait for their turn; null stands for a binary one. */
+  readonly #inbox: (string | null)[] = [];
+  readonly #release: (() => void)[] = [];
+  readonly #closed: Promise<void>;
+  #answering: Promise<void> | undefined;
+  #malformed = 0;
+  #alive = true;
+  #closing = false;
+
+  constructor(socket: WebSocket, login: Login, consumer: Consumer, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#login = login;
+    this.#consumer = consumer;
+    this.#options = options;
+    this.#link = { login, app: options.app, signal: this.#abort.signal, onError: options.onError };
+    this.#bucket = options.rate === undefined ? undefined : new TokenBucket(options.rate);
+    this.#release.push(
+      login.watch((code) => {
+        void this.close(code, 'The login has ended.');
+      }),
+    );
+    this.#repeat(options.heartbeatMs, () => {
+      this.#beat();
+    });
+    this.#repeat(options.revalidateMs, () => login.revalidate());
+    socket.on('pong', () => (this.#alive = true));
+    socket.on('message', (data, isBinary) => {
+      this.#receive(isBinary ? null : textOf(data));
+    });
+    // ws closes the socket by itself then (a frame too big, no UTF-8); 'close' follows.
+    socket.on('error', (error) => {
+      if (!isClientFault(error)) this.#report(error);
+    });
+    this.#closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#gone();
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * Closes the socket, and cuts it if the client does not answer. Actions that run are aborted, and nothing more is sent.
+   *
+   * @returns when the socket has gone
+   */
+  close(code: CloseCode, reason: string): Promise<void> {
+    if (!this.#closing) this.#close(code, reason);
+    return this.#closed;
+  }
+
+  #close(code: CloseCode, reason: string): void {
+    this.#closing = true;
+    this.#inbox.length = 0;
+    this.#socket.resume();
+    this.#socket.close(code, reason);
+    this.#abort.abort(new Error(reason));
+    const timer = setTimeout(() => {
+      this.#socket.terminate();
+    }, CLOSE_GRACE_MS);
+    this.#release.push(() => {
+      clearTimeout(timer);
+    });
+  }
+
+  /** Answers the frames that have arrived, and reads no more. */
+  async drain(): Promise<void> {
+    this.#socket.pause();
+    await this.#answering;
+  }
+
+  #receive(text: string | null): void {
+    if (this.#closing) return;
+    this.#alive = true;
+    if (this.#bucket?.take() === false) {
+      void this.close(CloseCode.rate, 'Too many frames.');
+      return;
+    }
+    this.#inbox.push(text);
+    if (this.#inbox.length >= this.#options.limits.maxQueuedFrames) this.#socket.pause();
+    this.#answering ??= this.#answerAll();
+  }
+
+  async #answerAll(): Promise<void> {
+    for (let text = this.#inbox.shift(); text !== undefined; text = this.#inbox.shift()) {
+      this.#send(await this.#answer(text));
+      if (this.#login.ended) void this.close(CloseCode.loginEnded, 'The login has ended.');
+      if (this.#socket.isPaused && this.#inbox.length <= this.#options.limits.maxQueuedFrames / 2) this.#socket.resume();
+    }
+    this.#answering = undefined;
+  }
+
+  /** The text that answers one frame; whatever the client sends, there is one. */
+  async #answer(text: string | null): Promise<string> {
+    let frame: Readonly<Record<string, unknown>>;
+    try {
+      if (text === null) throw new ParseError('Malformed request: expected a text frame, got a binary one.');
+      frame = parseObject(text);
+      this.#malformed = 0;
+    } catch (error) {
+      this.#malformed += 1;
+      if (this.#malformed >= this.#options.limits.maxMalformedFrames) void this.close(CloseCode.malformed, 'Too many malformed frames.');
+      return errorEnvelope(null, null, error);
+    }
+    let action: ActionFrame;
+    try {
+      action = toActionFrame(frame);
+    } catch (error) {
+      return errorEnvelope(null, frame['request_id'] ?? null, error);
+    }
+    if (action.action === 'reauthenticate' && this.#options.reauthenticate) return this.#reauthenticate(action);
+    return this.#consumer.answer(action, this.#link);
+  }
+
+  async #reauthenticate({ action, requestId, args }: ActionFrame): Promise<string> {
+    try {
+      const token = args['token'];
+      if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw new ValidationError({ token: ['Expected a bearer token.'] });
+      await this.#login.renew(token);
+      return formatEnvelope(action, requestId, success(null, 200));
+    } catch (error) {
+      if (toErrorReply(error).unexpected) this.#report(error);
+      return errorEnvelope(action, requestId, error);
+    }
+  }
+
+  #send(text: string): void {
+    if (this.#closing || this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#socket.send(text);
+    if (this.#socket.bufferedAmount > this.#options.limits.maxQueuedBytes) void this.close(CloseCode.tooSlow, 'The client reads too slowly.');
+  }
+
+  #beat(): void {
+    if (this.#alive) {
+      this.#alive = false;
+      if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
+    } else if (!this.#socket.isPaused) {
+      // While frames wait, nothing is read, no pong either: then silence is of our own making.
+      void this.close(CloseCode.idle, 'No sign of life.');
+    }
+  }
+
+  #repeat(everyMs: number | undefined, run: () => unknown): void {
+    if (everyMs === undefined) return;
+    const timer = setInterval(run, everyMs);
+    timer.unref();
+    this.#release.push(() => {
+      clearInterval(timer);
+    });
+  }
+
+  #gone(): void {
+    this.#closing = true;
+    this.#inbox.length = 0;
+    for (const release of this.#release) release();
+    this.#abort.abort(new Error('The socket has gone.'));
+  }
+
+  #report(error: unknown): void {
+    this.#options.onError(error, { scope: this.#login.scope });
+  }
+}
+
+function errorEnvelope(action: string | null, requestId: unknown, error: unknown): string {
+  const { status, errors } = toErrorReply(error);
+  return formatEnvelope(action, requestId, failure(errors, status));
+}
+
+function textOf(data: Buffer | ArrayBuffer | Buffer[]): string {
+  if (Buffer.isBuffer(data)) return data.toString('utf8');
+  return Array.isArray(data) ? Buffer.concat(data).toString('utf8') : Buffer.from(data).toString('utf8');
+}
+
+/** What ws says of a client that breaks the WebSocket protocol or a limit. */
+function isClientFault(error: Error): boolean {
+  return 'code' in error && typeof error.code === 'string' && error.code.startsWith('WS_ERR_');
+}
