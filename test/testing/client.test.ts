@@ -1,0 +1,53 @@
+import express from 'express';
+import { createChannels, permission, viewAsConsumer } from 'express-channels';
+import { connect, HandshakeRefused } from 'express-channels/testing';
+
+function build() {
+  const router = express.Router();
+  router.get('/', (req, res) => {
+    res.json({ cookie: req.get('cookie') ?? null, ip: req.ip });
+  });
+  const channels = createChannels();
+  channels.route('/ws/things', viewAsConsumer(router, { list: 'GET /' }));
+  channels.route('/ws/closed', viewAsConsumer(router, { list: 'GET /' }, { permissions: [permission({ connect: () => false })] }));
+  return channels;
+}
+
+test('connects by the real handshake, without a port', async () => {
+  const channels = build();
+  const client = await connect(channels, '/ws/things', { headers: { cookie: 'a=b' } });
+  const reply = await client.request({ action: 'list', request_id: 1 });
+  expect(reply).toEqual({ errors: [], data: { cookie: 'a=b', ip: '127.0.0.1' }, action: 'list', response_status: 200, request_id: 1 });
+  await client.close();
+  expect(channels.size).toBe(0);
+  await channels.close();
+});
+
+test('keeps frames that nobody has asked for yet, in order', async () => {
+  const channels = build();
+  const client = await connect(channels, '/ws/things');
+  for (const id of [1, 2, 3]) client.send({ action: 'list', request_id: id });
+  await client.request({ action: 'list', request_id: 4 });
+  const ids = [];
+  for (let left = 3; left > 0; left -= 1) ids.push((await client.receive())['request_id']);
+  expect(ids).toEqual([2, 3, 4]);
+  await client.receiveNothing();
+  client.send('{');
+  await expect(client.receiveNothing()).rejects.toThrow('Expected no frame');
+  await channels.close();
+  expect(await client.closed).toBe(1012);
+});
+
+test('a frame that does not come is an error, in time', async () => {
+  const channels = build();
+  const client = await connect(channels, '/ws/things', { timeoutMs: 20 });
+  await expect(client.receive()).rejects.toThrow('No frame within 20 ms.');
+  await channels.close();
+});
+
+test('tells with which status a handshake was refused', async () => {
+  const channels = build();
+  await expect(connect(channels, '/ws/closed')).rejects.toMatchObject({ name: 'HandshakeRefused', status: 403 });
+  await expect(connect(channels, '/ws/nowhere')).rejects.toBeInstanceOf(HandshakeRefused);
+  await channels.close();
+});
