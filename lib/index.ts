@@ -21,7 +21,8 @@ export {
 export type { Consumer, ErrorDetails } from './consumers/consumer.js';
 export { type MappedAction, type MappedActions, type MappedMethod, routeActions } from './consumers/mapped-actions.js';
 export { viewAsConsumer, type ViewAsConsumerOptions } from './consumers/router-consumer.js';
-export { type Channels, type ChannelsOptions, type CloseOptions, createChannels } from './server/channels.js';
+export { type Channels, type CloseOptions, createChannels } from './server/channels.js';
+export type { ChannelsOptions } from './server/channels-options.js';
 export type { Limits, RateLimit } from './server/limits.js';
 export { CloseCode } from './protocol/close-code.js';
 export {

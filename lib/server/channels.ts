@@ -5,44 +5,20 @@ import { TLSSocket } from 'node:tls';
 
 import { type WebSocket, WebSocketServer } from 'ws';
 
-import { type BearerTokenOptions, chooseProtocol, withBearerToken } from '../auth/bearer-token.js';
-import { checkForwardedHeaders } from '../auth/forwarded-headers.js';
+import { chooseProtocol, withBearerToken } from '../auth/bearer-token.js';
 import type { Handshake } from '../auth/authentication.js';
 import { Login, type LoginOptions } from '../auth/login.js';
-import { type AllowedOrigins, checkOrigins, isAllowedOrigin } from '../auth/origin.js';
+import { isAllowedOrigin } from '../auth/origin.js';
 import { Consumer, type ErrorDetails } from '../consumers/consumer.js';
 import { type Application, defaultApplication, isApplication } from '../http/application.js';
 import type { Handler } from '../http/handler.js';
 import type { Peer } from '../http/peer.js';
 import { CloseCode } from '../protocol/close-code.js';
+import { type ChannelsOptions, checkOptions, intervalOf } from './channels-options.js';
 import { Connection, type ConnectionOptions } from './connection.js';
-import { DEFAULT_LIMITS, type Limits, type RateLimit } from './limits.js';
+import { DEFAULT_LIMITS } from './limits.js';
 import { PathTable } from './path-table.js';
 import { refuseUpgrade, refuseUpgradeWith, type Upgrade } from './upgrade.js';
-
-/** Options of {@link createChannels}. */
-export interface ChannelsOptions {
-  /** Other origins than the server's own whose pages may open sockets. @default none */
-  readonly origins?: AllowedOrigins;
-  /** Where a handshake may carry a bearer token besides its `Authorization` header. @default only there */
-  readonly bearerToken?: BearerTokenOptions;
-  /** How often the login of a socket is asked again, in milliseconds; false for never. @default { everyMs: 30_000 } */
-  readonly revalidate?: { readonly everyMs: number } | false;
-  /** Whether clients may renew their bearer token by `{ action: 'reauthenticate', token }`. @default false */
-  readonly reauthenticate?: boolean;
-  /** Further headers of the handshake that the handlers of actions see. @default [] */
-  readonly forwardHeaders?: readonly string[];
-  /** Milliseconds that the handshake's middleware has. @default 10_000 */
-  readonly handshakeTimeoutMs?: number;
-  /** How often a sign of life is asked for, in milliseconds; a silent socket is closed with 4408. @default { everyMs: 30_000 } */
-  readonly heartbeat?: { readonly everyMs: number } | false;
-  /** Limits of each socket. */
-  readonly limits?: Partial<Limits>;
-  /** Frames that each socket may send. @default no limit: a socket's frames are read only as fast as they are answered */
-  readonly rate?: RateLimit;
-  /** Hears of every unexpected error; the client is told no more than that there was one. @default console.error */
-  readonly onError?: (error: unknown, details: Partial<ErrorDetails>) => void;
-}
 
 /** Options of {@link Channels.close}. */
 export interface CloseOptions {
@@ -87,8 +63,8 @@ export class Channels {
       app,
       limits,
       rate: options.rate,
-      heartbeatMs: interval(options.heartbeat),
-      revalidateMs: interval(options.revalidate),
+      heartbeatMs: intervalOf(options.heartbeat),
+      revalidateMs: intervalOf(options.revalidate),
       reauthenticate: options.reauthenticate ?? false,
       onError: this.#onError,
     };
@@ -262,26 +238,8 @@ export function createChannels(app?: Application, options: ChannelsOptions = {})
   if (app !== undefined && !isApplication(app)) {
     throw new TypeError(`Expected an Express application for createChannels(), got ${typeof app}. Options are the second argument.`);
   }
-  checkOrigins(options.origins);
-  checkForwardedHeaders(options.forwardHeaders ?? []);
-  checkNumbers(options);
+  checkOptions(options);
   return new Channels(app ?? defaultApplication(), options);
-}
-
-function checkNumbers({ limits = {}, heartbeat, revalidate, rate, handshakeTimeoutMs }: ChannelsOptions): void {
-  const numbers: Record<string, unknown> = { ...limits, handshakeTimeoutMs };
-  if (heartbeat) numbers['heartbeat.everyMs'] = heartbeat.everyMs;
-  if (revalidate) numbers['revalidate.everyMs'] = revalidate.everyMs;
-  if (rate) Object.assign(numbers, { 'rate.perSecond': rate.perSecond, 'rate.burst': rate.burst });
-  for (const [name, value] of Object.entries(numbers)) {
-    if (value === undefined || (typeof value === 'number' && value > 0)) continue;
-    throw new TypeError(`Expected \`${name}\` to be a positive number, got ${String(value)}.`);
-  }
-}
-
-function interval(option: { readonly everyMs: number } | false | undefined): number | undefined {
-  if (option === false) return undefined;
-  return option?.everyMs ?? 30_000;
 }
 
 function peerOf({ socket }: IncomingMessage): Peer {
