@@ -53,7 +53,7 @@ export class TestClient {
     this.headers = headers;
     this.closed = once(socket, 'close').then(([code]) => Number(code));
     socket.on('message', (data) => {
-      this.#arrived(data.toString());
+      this.#arrived(Buffer.isBuffer(data) ? data.toString('utf8') : '');
     });
   }
 

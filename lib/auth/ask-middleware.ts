@@ -4,7 +4,7 @@ import { type Application, inApplication } from '../http/application.js';
 import { DEFAULT_TIMEOUT_MS, perform } from '../http/dispatch.js';
 import type { ExchangeRequest } from '../http/exchange.js';
 import type { Handler } from '../http/handler.js';
-import { NotAuthenticated } from '../protocol/errors.js';
+import { NotAuthenticated, toError } from '../protocol/errors.js';
 
 /**
  * Whether an Express middleware lets a request through: it does by `next()`, and refuses by answering.
@@ -18,7 +18,7 @@ export async function askMiddleware(
   app: Application,
   logIn: (req: IncomingMessage) => void,
 ): Promise<boolean> {
-  let passed = false;
+  const verdict = { passed: false };
   const { res } = await perform(inApplication(middleware, app), request, {
     timeoutMs: DEFAULT_TIMEOUT_MS,
     maxResponseBytes: Infinity,
@@ -27,13 +27,13 @@ export async function askMiddleware(
     },
     next: (exchange, error) => {
       if (error !== undefined && error !== null) {
-        exchange.abort(error instanceof Error ? error : new Error(String(error)));
+        exchange.abort(toError(error));
         return;
       }
-      passed = true;
+      verdict.passed = true;
       exchange.res.end();
     },
   });
-  if (!passed && res.statusCode === 401) throw new NotAuthenticated();
-  return passed;
+  if (!verdict.passed && res.statusCode === 401) throw new NotAuthenticated();
+  return verdict.passed;
 }

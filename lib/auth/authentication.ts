@@ -4,7 +4,7 @@ import { perform } from '../http/dispatch.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Handler, Next } from '../http/handler.js';
 import type { Peer } from '../http/peer.js';
-import { toErrorReply } from '../protocol/errors.js';
+import { toError, toErrorReply } from '../protocol/errors.js';
 import { Identity } from './identity.js';
 import type { Scope } from './scope.js';
 
@@ -67,7 +67,7 @@ export async function authenticate(
 
   const decide = async (exchange: Exchange, error: unknown): Promise<void> => {
     try {
-      if (error !== undefined && error !== null) throw error;
+      if (error !== undefined && error !== null) throw toError(error);
       const found = credentialsOf(handshake, exchange, before);
       await hooks.admit(found);
       if (exchange.over) return;
@@ -118,7 +118,9 @@ function inTurn(middleware: readonly Handler[]): Handler {
         return;
       }
       try {
-        const result: unknown = failed ? Reflect.apply(handler, undefined, [error, req, res, next]) : Reflect.apply(handler, undefined, [req, res, next]);
+        const result: unknown = failed
+          ? Reflect.apply(handler, undefined, [error, req, res, next])
+          : Reflect.apply(handler, undefined, [req, res, next]);
         if (result instanceof Promise) result.catch(next);
       } catch (thrown) {
         next(thrown);
@@ -130,7 +132,7 @@ function inTurn(middleware: readonly Handler[]): Handler {
 
 function credentialsOf(handshake: Handshake, exchange: Exchange, before: ReadonlySet<PropertyKey>): Credentials {
   const { req } = exchange;
-  const [path = '/', search = ''] = splitUrl(handshake.url);
+  const [path, search] = splitUrl(handshake.url);
   const user: unknown = 'user' in req ? req.user : undefined;
   const scope: Scope = Object.freeze({
     path,

@@ -23,7 +23,8 @@ const FORWARDED = new Set([
 ]);
 
 /** Never forwarded, whoever asks for it. */
-const NEVER = /^(?:accept-encoding|connection|content-.*|expect|if-.*|keep-alive|range|sec-websocket-.*|te|trailer|transfer-encoding|upgrade|x-http-method(?:-override)?|x-method-override)$/;
+const NEVER =
+  /^(?:accept-encoding|connection|content-.*|expect|if-.*|keep-alive|range|sec-websocket-.*|te|trailer|transfer-encoding|upgrade|x-http-method(?:-override)?|x-method-override)$/;
 
 /**
  * Header lines for the requests of a socket's actions.
@@ -45,7 +46,9 @@ export function forwardedHeaders(handshake: readonly string[], more: readonly st
 export function checkForwardedHeaders(names: readonly string[]): void {
   for (const name of names) {
     if (NEVER.test(name.toLowerCase())) {
-      throw new TypeError(`Expected \`forwardHeaders\` to leave out what changes how a request is run, got ${JSON.stringify(name)}.`);
+      throw new TypeError(
+        `Expected \`forwardHeaders\` to leave out what changes how a request is run, got ${JSON.stringify(name)}.`,
+      );
     }
   }
 }

@@ -1,5 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 
+import { isObject } from '../protocol/envelope.js';
+import { toError } from '../protocol/errors.js';
+
 /** A session on a request, by those members of express-session that are needed here. */
 interface RequestSession {
   readonly cookie: object;
@@ -62,7 +65,9 @@ export class LoginSession {
       this.#stored = true;
       return data;
     }
-    return this.#stored ? undefined : (JSON.parse(this.#blank) as object);
+    if (this.#stored) return undefined;
+    const blank: unknown = JSON.parse(this.#blank);
+    return isObject(blank) ? blank : undefined;
   }
 
   /** Puts the session on a request, and returns how it looks before the handler has it. */
@@ -131,7 +136,7 @@ function promised<Value = void>(start: (done: Done<Value>) => unknown): Promise<
   return new Promise((resolve, reject) => {
     start((error, value) => {
       if (error === undefined || error === null) resolve(value);
-      else reject(error instanceof Error ? error : new Error(`The session store failed: ${String(error)}`, { cause: error }));
+      else reject(toError(error));
     });
   });
 }

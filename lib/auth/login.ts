@@ -2,7 +2,14 @@ import type { ExchangeRequest, RequestBody } from '../http/exchange.js';
 import { CloseCode } from '../protocol/close-code.js';
 import { AuthenticationFailed, NotAuthenticated, PermissionDenied, toErrorReply } from '../protocol/errors.js';
 import { askMiddleware } from './ask-middleware.js';
-import { authenticate, type Authentication, type AuthenticationOptions, type Credentials, type Handshake, isPresent } from './authentication.js';
+import {
+  authenticate,
+  type Authentication,
+  type AuthenticationOptions,
+  type Credentials,
+  type Handshake,
+  isPresent,
+} from './authentication.js';
 import { replaceBearerToken } from './bearer-token.js';
 import { forwardedHeaders } from './forwarded-headers.js';
 import type { Identity } from './identity.js';
@@ -124,7 +131,8 @@ export class Login {
     this.#revalidating = true;
     try {
       const credentials = await this.#authenticateAgain(this.#handshake);
-      if (credentials instanceof Error) this.#end(toErrorReply(credentials).status === 403 ? CloseCode.refused : CloseCode.loginEnded);
+      if (credentials instanceof Error)
+        this.#end(toErrorReply(credentials).status === 403 ? CloseCode.refused : CloseCode.loginEnded);
       else this.#take(credentials);
     } catch (error) {
       this.#options.onError(error);
@@ -218,7 +226,12 @@ function connectRequest(handshake: Handshake, options: LoginOptions, { scope, id
   return {
     scope,
     passes: (middleware, method) => {
-      const request = { method, url: handshake.url, headerLines: [...forwardedHeaders(handshake.headerLines)], peer: handshake.peer };
+      const request = {
+        method,
+        url: handshake.url,
+        headerLines: [...forwardedHeaders(handshake.headerLines)],
+        peer: handshake.peer,
+      };
       return askMiddleware(middleware, request, options.app, (req) => {
         identity.applyTo(req);
         if (!hasSession(exchange.req)) return;
@@ -234,7 +247,8 @@ function isSameUser(one: unknown, other: unknown): boolean {
   if (!isPresent(one) || !isPresent(other)) return isPresent(one) === isPresent(other);
   if (typeof one !== 'object' || typeof other !== 'object') return one === other;
   for (const key of ['id', 'pk', '_id', 'sub']) {
-    const [first, second]: unknown[] = [Reflect.get(one, key), Reflect.get(other, key)];
+    const first: unknown = Reflect.get(one, key);
+    const second: unknown = Reflect.get(other, key);
     if (first !== undefined || second !== undefined) return String(first) === String(second);
   }
   return true;

@@ -1,5 +1,8 @@
-import { PermissionDenied } from '../protocol/errors.js';
+import { inspect } from 'node:util';
+
 import type { Handler } from '../http/handler.js';
+import { isObject } from '../protocol/envelope.js';
+import { PermissionDenied } from '../protocol/errors.js';
 import { isPresent } from './authentication.js';
 import type { Scope } from './scope.js';
 
@@ -45,9 +48,7 @@ export const isAuthenticated: Permission = {
  */
 export function permission(rule: Permission['action'] | Partial<Permission>): Permission {
   if (typeof rule === 'function') return { connect: () => true, action: rule };
-  if (typeof rule !== 'object' || (rule as object | null) === null) {
-    throw new TypeError(`Expected a function or { connect, action } for permission(), got ${String(rule)}.`);
-  }
+  if (!isObject(rule)) throw new TypeError(`Expected a function or { connect, action } for permission(), got ${inspect(rule)}.`);
   return { connect: rule.connect ?? (() => true), action: rule.action ?? (() => true) };
 }
 

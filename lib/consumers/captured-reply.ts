@@ -1,4 +1,3 @@
-import { STATUS_CODES } from 'node:http';
 import { TextDecoder } from 'node:util';
 
 import type { Exchange } from '../http/exchange.js';
@@ -8,7 +7,8 @@ import { failure, type Outcome } from '../protocol/envelope.js';
 export type PrintedJson = () => string | undefined;
 
 const JSON_TYPE = /^(?:application|text)\/(?:[\w.+-]+\+)?json$/;
-const TEXT_TYPE = /^(?:text\/.*|application\/(?:javascript|xml|xhtml\+xml|x-www-form-urlencoded|yaml|graphql|[\w.-]+\+xml)|image\/svg\+xml)$/;
+const TEXT_TYPE =
+  /^(?:text\/.*|application\/(?:javascript|xml|xhtml\+xml|x-www-form-urlencoded|yaml|graphql|[\w.-]+\+xml)|image\/svg\+xml)$/;
 
 /**
  * Watches `res.json` of one response, so that the text that it prints can be embedded as it is: nobody parses it or prints it again.
@@ -18,7 +18,7 @@ export function watchJson({ res }: Exchange): PrintedJson {
   let printed: string | undefined;
   const own = (name: 'json' | 'send', call: (original: (...args: unknown[]) => unknown, args: unknown[]) => unknown): void => {
     const watched = function (this: object, ...args: unknown[]): unknown {
-      const original: unknown = Reflect.get(Object.getPrototypeOf(this) as object, name);
+      const original: unknown = Reflect.get(prototypeOf(this), name);
       if (typeof original !== 'function') throw new TypeError(`res.${name} is not a function`);
       return call((...given) => Reflect.apply(original, this, given) as unknown, args);
     };
@@ -45,7 +45,7 @@ export function replyOf(exchange: Exchange, printedJson: PrintedJson, exposeHead
   const headers = exposed(exchange, exposeHeaders);
   const { text, encoding, isList } = readBody(exchange, printedJson);
   if (status < 400) return { status, data: text, errors: '[]', encoding, headers };
-  if (text === 'null') return { ...failure([res.statusMessage || STATUS_CODES[status] || String(status)], status), headers };
+  if (text === 'null') return { ...failure([res.statusMessage], status), headers };
   return { status, data: text, errors: isList ? text : `[${text}]`, encoding, headers };
 }
 
@@ -82,6 +82,11 @@ function isWhole(printed: string, capture: Exchange['capture']): boolean {
   return single === undefined ? capture.body().equals(Buffer.from(printed)) : single === printed;
 }
 
+function prototypeOf(value: object): object {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return typeof prototype === 'object' && prototype !== null ? prototype : {};
+}
+
 function json(text: string): BodyText {
   return { text, isList: /^\s*\[/.test(text) };
 }
@@ -98,7 +103,7 @@ function contentType(header: unknown): [type?: string, charset?: string] {
   if (typeof header !== 'string') return [];
   const [type = '', ...parameters] = header.split(';').map((part) => part.trim());
   const charset = parameters.find((parameter) => /^charset=/i.test(parameter))?.slice('charset='.length);
-  return [type.toLowerCase(), ...(charset === undefined ? [] : [charset.replaceAll('"', '')])] as [string, string?];
+  return charset === undefined ? [type.toLowerCase()] : [type.toLowerCase(), charset.replaceAll('"', '')];
 }
 
 /** The text of bytes; undefined if they are none in this charset. */

@@ -37,7 +37,8 @@ export function bindActions(handler: Handler, mappedActions: MappedActions | und
     if (targets.length > 0) bound.set(action, path === undefined ? byParameters(targets) : byTemplate(targets));
     else if (mappedActions !== undefined) throw new TypeError(noRoute(map, action, method));
   }
-  if (bound.size === 0) throw new TypeError(`None of the actions ${Object.keys(given).join(', ')} has a route. ${map.describe()}`);
+  if (bound.size === 0)
+    throw new TypeError(`None of the actions ${Object.keys(given).join(', ')} has a route. ${map.describe()}`);
   return bound;
 }
 
@@ -55,7 +56,7 @@ export function routeActions(handler: Handler): MappedActions {
   const map = new RouteMap(handler);
   if (map.unknownRouters) {
     throw new TypeError(
-      'Some of the routes can\'t be read: this version of Express does not tell under which path a router or application is mounted. ' +
+      "Some of the routes can't be read: this version of Express does not tell under which path a router or application is mounted. " +
         `Map its actions by templates, e.g. { list: 'GET /things' }. ${map.describe()}`,
     );
   }
@@ -67,7 +68,9 @@ export function routeActions(handler: Handler): MappedActions {
     if ([...actions.values()].includes(spec)) continue;
     const plain = nameOf(method, route, sharesSegments(map, route));
     const parameters = parametersOf(route);
-    const [other] = [plain, `${plain}_${method.toLowerCase()}`, `${plain}_by_${parameters.join('_')}`].filter((name) => !actions.has(name));
+    const [other] = [plain, `${plain}_${method.toLowerCase()}`, `${plain}_by_${parameters.join('_')}`].filter(
+      (name) => !actions.has(name),
+    );
     actions.set(other ?? `${plain}_${String(actions.size)}`, spec);
   }
   return Object.fromEntries(actions);
@@ -119,7 +122,9 @@ function parametersOf(route: Route): readonly string[] {
 function readSpec(action: string, spec: unknown): { method: string; path?: string } {
   const [, method = '', path] = /^([A-Za-z]+)(?: +(\/.*))?$/.exec(typeof spec === 'string' ? spec : '') ?? [];
   if (!isKnownMethod(method)) {
-    throw new TypeError(`Expected action "${action}" to be mapped to a method and path such as "GET" or "GET /:id", got ${JSON.stringify(spec)}.`);
+    throw new TypeError(
+      `Expected action "${action}" to be mapped to a method and path such as "GET" or "GET /:id", got ${JSON.stringify(spec)}.`,
+    );
   }
   return path === undefined ? { method } : { method, path };
 }
@@ -139,7 +144,9 @@ function noRoute(map: RouteMap, action: string, method: string): string {
 
 /** A bare method: the route whose parameters are exactly those given; of several the one with the fewest literal segments. */
 function byParameters(targets: readonly Target[]): ChooseTarget {
-  const plainestFirst = [...targets].sort((a, b) => literalSegments(a.template.parts).length - literalSegments(b.template.parts).length);
+  const plainestFirst = [...targets].sort(
+    (a, b) => literalSegments(a.template.parts).length - literalSegments(b.template.parts).length,
+  );
   const byNames = new Map<string, Target>();
   for (const target of plainestFirst) {
     const names = namesKey(target.template.parameters);
@@ -163,7 +170,8 @@ function byTemplate(targets: readonly Target[]): ChooseTarget {
     for (const target of targets) {
       const { parameters } = target.template;
       if (pk !== undefined && parameters.length === 1) return { target, values: soleValue(target, pk) };
-      if (pk === undefined && parameters.length === values.size && parameters.every((name) => values.has(name))) return { target, values };
+      if (pk === undefined && parameters.length === values.size && parameters.every((name) => values.has(name)))
+        return { target, values };
     }
     const expected = targets.map(({ template }) => (template.parameters.length === 0 ? 'none' : template.parameters.join(', ')));
     throw new ValidationError({ parameters: [`Expected exactly these parameters: ${expected.join(', or ')}.`] });

@@ -5,7 +5,7 @@ import type { Exchange } from '../http/exchange.js';
 import type { Handler } from '../http/handler.js';
 import { resolvePath } from '../http/route-map.js';
 import { isObject, type Outcome } from '../protocol/envelope.js';
-import { ActionTimeout, NotFound, ValidationError } from '../protocol/errors.js';
+import { ActionTimeout, NotFound, toError, ValidationError } from '../protocol/errors.js';
 import { replyOf, watchJson } from './captured-reply.js';
 import { type ActionRun, Consumer, type Perform } from './consumer.js';
 import { bindActions, type ChooseTarget, type MappedActions } from './mapped-actions.js';
@@ -38,17 +38,25 @@ const DEFAULT_MAX_RESPONSE_BYTES = 1024 * 1024;
  * channels.route('/ws/posts', viewAsConsumer(postsRouter, { list: 'GET /', publish: 'POST /:id/publish' }));
  */
 export function viewAsConsumer(handler: Handler, mappedActions?: MappedActions, options: ViewAsConsumerOptions = {}): Consumer {
-  if (typeof handler !== 'function') throw new TypeError(`Expected a Router, an application or a handler, got ${String(handler)}.`);
+  if (typeof handler !== 'function')
+    throw new TypeError(`Expected a Router, an application or a handler, got ${String(handler)}.`);
   const settings = readOptions(options);
   const actions = new Map<string, Perform>();
-  for (const [action, choose] of bindActions(handler, mappedActions)) actions.set(action, performRoute(handler, choose, settings));
+  for (const [action, choose] of bindActions(handler, mappedActions))
+    actions.set(action, performRoute(handler, choose, settings));
   return new Consumer(settings.permissions, actions);
 }
 
 function readOptions(options: ViewAsConsumerOptions): Required<ViewAsConsumerOptions> {
-  const { permissions = [], timeoutMs = DEFAULT_TIMEOUT_MS, maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES, exposeHeaders = [] } = options;
+  const {
+    permissions = [],
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+    maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES,
+    exposeHeaders = [],
+  } = options;
   for (const [name, value] of Object.entries({ timeoutMs, maxResponseBytes })) {
-    if (typeof value !== 'number' || !(value > 0)) throw new TypeError(`Expected \`${name}\` to be a positive number, got ${String(value)}.`);
+    if (typeof value !== 'number' || !(value > 0))
+      throw new TypeError(`Expected \`${name}\` to be a positive number, got ${String(value)}.`);
   }
   return { permissions, timeoutMs, maxResponseBytes, exposeHeaders };
 }
@@ -161,8 +169,3 @@ function fallThrough(exchange: Exchange, error: unknown, run: ActionRun): void {
 function report(error: unknown, { link, action }: ActionRun): void {
   link.onError(error, { scope: link.login.scope, action });
 }
-
-function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`A handler passed ${String(thrown)} to next().`, { cause: thrown });
-}
-

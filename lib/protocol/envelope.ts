@@ -72,8 +72,9 @@ export function failure(errors: readonly unknown[], status: number): Outcome {
 
 /** JSON text of a value; of one that JSON does not know (undefined, a function) it is `null`. */
 export function toJson(value: unknown): string {
-  const text: string | undefined = JSON.stringify(value);
-  return text ?? 'null';
+  // TypeScript says that it always returns a string; for undefined, a function or a symbol it returns undefined.
+  const text: unknown = JSON.stringify(value);
+  return typeof text === 'string' ? text : 'null';
 }
 
 /** A JSON object, as opposed to a list, null or a scalar. */

@@ -1,3 +1,5 @@
+import { inspect, types } from 'node:util';
+
 /** What an error says to the client: a text, a list, or an object of fields, each with its list of texts. */
 export type ErrorDetail = string | readonly unknown[] | Readonly<Record<string, unknown>>;
 
@@ -23,7 +25,10 @@ export class ActionError extends Error {
   readonly detail: ErrorDetail;
 
   constructor(detail: ErrorDetail = 'A server error occurred.', options: ActionErrorOptions = {}) {
-    super(typeof detail === 'string' ? detail : JSON.stringify(detail), 'cause' in options ? { cause: options.cause } : undefined);
+    super(
+      typeof detail === 'string' ? detail : JSON.stringify(detail),
+      'cause' in options ? { cause: options.cause } : undefined,
+    );
     this.name = new.target.name;
     this.detail = detail;
     this.status = options.status ?? 500;
@@ -90,7 +95,11 @@ export class NotAcceptable extends ActionError {
 
 /** 415: the data is of a kind that is not taken. */
 export class UnsupportedMediaType extends ActionError {
-  constructor(mediaType: string, detail: ErrorDetail = `Unsupported media type "${mediaType}" in request.`, options: ActionErrorOptions = {}) {
+  constructor(
+    mediaType: string,
+    detail: ErrorDetail = `Unsupported media type "${mediaType}" in request.`,
+    options: ActionErrorOptions = {},
+  ) {
     super(detail, { status: 415, code: 'unsupported_media_type', ...options });
   }
 }
@@ -127,6 +136,13 @@ function throttledText(waitSeconds: number | undefined): string {
   return `${text} Expected available in ${String(seconds)} second${seconds === 1 ? '' : 's'}.`;
 }
 
+/** A thrown value as an error; JavaScript lets anything be thrown. */
+export function toError(thrown: unknown): Error {
+  // An error of another realm is none of ours by `instanceof`.
+  if (thrown instanceof Error || types.isNativeError(thrown)) return thrown;
+  return new Error(`Expected an Error to be thrown, got ${inspect(thrown, { depth: 0 })}.`, { cause: thrown });
+}
+
 /** Status and `errors` of the reply that answers a thrown error. */
 export interface ErrorReply {
   readonly status: number;
@@ -140,9 +156,10 @@ export interface ErrorReply {
  * says `expose` (the convention of http-errors) is told with its message; of anything else the client learns nothing.
  */
 export function toErrorReply(error: unknown): ErrorReply {
-  if (error instanceof ActionError) return { status: error.status, errors: detailList(error.detail), unexpected: error.status >= 500 };
+  if (error instanceof ActionError)
+    return { status: error.status, errors: detailList(error.detail), unexpected: error.status >= 500 };
   const status = exposedStatus(error);
-  if (status !== undefined && error instanceof Error) return { status, errors: [error.message], unexpected: status >= 500 };
+  if (status !== undefined) return { status, errors: [toError(error).message], unexpected: status >= 500 };
   return { status: 500, errors: ['A server error occurred.'], unexpected: true };
 }
 

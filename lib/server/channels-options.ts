@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import type { BearerTokenOptions } from '../auth/bearer-token.js';
 import { checkForwardedHeaders } from '../auth/forwarded-headers.js';
 import { type AllowedOrigins, checkOrigins } from '../auth/origin.js';
@@ -29,7 +31,15 @@ export interface ChannelsOptions {
 }
 
 /** @throws TypeError for an option that can't be meant; the message says what was expected */
-export function checkOptions({ origins, forwardHeaders, limits = {}, heartbeat, revalidate, rate, handshakeTimeoutMs }: ChannelsOptions): void {
+export function checkOptions({
+  origins,
+  forwardHeaders,
+  limits = {},
+  heartbeat,
+  revalidate,
+  rate,
+  handshakeTimeoutMs,
+}: ChannelsOptions): void {
   checkOrigins(origins);
   checkForwardedHeaders(forwardHeaders ?? []);
   const numbers: Record<string, unknown> = { ...limits, handshakeTimeoutMs };
@@ -38,7 +48,7 @@ export function checkOptions({ origins, forwardHeaders, limits = {}, heartbeat, 
   if (rate) Object.assign(numbers, { 'rate.perSecond': rate.perSecond, 'rate.burst': rate.burst });
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === 'number' && value > 0)) continue;
-    throw new TypeError(`Expected \`${name}\` to be a positive number, got ${String(value)}.`);
+    throw new TypeError(`Expected \`${name}\` to be a positive number, got ${inspect(value)}.`);
   }
 }
 

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import { inspect } from 'node:util';
 
 import { type WebSocket, WebSocketServer } from 'ws';
 
@@ -102,8 +103,10 @@ export class Channels {
    * channels.route('/ws/teams/:team', viewAsConsumer(teamRouter));
    */
   route(path: string, consumer: Consumer): this {
-    if (typeof path !== 'string' || !path.startsWith('/')) throw new TypeError(`Expected a path such as "/ws/users" for route(), got ${String(path)}.`);
-    if (!(consumer instanceof Consumer)) throw new TypeError(`Expected a consumer for ${path}, for instance viewAsConsumer(router), got ${typeof consumer}.`);
+    if (typeof path !== 'string' || !path.startsWith('/'))
+      throw new TypeError(`Expected a path such as "/ws/users" for route(), got ${inspect(path)}.`);
+    if (!(consumer instanceof Consumer))
+      throw new TypeError(`Expected a consumer for ${path}, for instance viewAsConsumer(router), got ${typeof consumer}.`);
     this.#paths.add(path, consumer);
     return this;
   }
@@ -113,7 +116,8 @@ export class Channels {
    * listeners; if there are none, they are answered with 404.
    */
   attach(server: HttpServer): this {
-    if (typeof (server as HttpServer | undefined)?.on !== 'function') throw new TypeError(`Expected an HTTP server for attach(), got ${String(server)}.`);
+    if (typeof (server as HttpServer | undefined)?.on !== 'function')
+      throw new TypeError(`Expected an HTTP server for attach(), got ${inspect(server, { depth: 0 })}.`);
     if (this.#detach.has(server)) throw new TypeError('These channels are attached to this server already.');
     const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
       const others = server.listenerCount('upgrade') > 1;
@@ -236,7 +240,9 @@ export class Channels {
  */
 export function createChannels(app?: Application, options: ChannelsOptions = {}): Channels {
   if (app !== undefined && !isApplication(app)) {
-    throw new TypeError(`Expected an Express application for createChannels(), got ${typeof app}. Options are the second argument.`);
+    throw new TypeError(
+      `Expected an Express application for createChannels(), got ${typeof app}. Options are the second argument.`,
+    );
   }
   checkOptions(options);
   return new Channels(app ?? defaultApplication(), options);

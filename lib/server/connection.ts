@@ -135,7 +135,8 @@ export class Connection {
       this.#malformed = 0;
     } catch (error) {
       this.#malformed += 1;
-      if (this.#malformed >= this.#options.limits.maxMalformedFrames) void this.close(CloseCode.malformed, 'Too many malformed frames.');
+      if (this.#malformed >= this.#options.limits.maxMalformedFrames)
+        void this.close(CloseCode.malformed, 'Too many malformed frames.');
       return errorEnvelope(null, null, error);
     }
     let action: ActionFrame;
@@ -151,7 +152,8 @@ export class Connection {
   async #reauthenticate({ action, requestId, args }: ActionFrame): Promise<string> {
     try {
       const token = args['token'];
-      if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw new ValidationError({ token: ['Expected a bearer token.'] });
+      if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
+        throw new ValidationError({ token: ['Expected a bearer token.'] });
       await this.#login.renew(token);
       return formatEnvelope(action, requestId, success(null, 200));
     } catch (error) {
@@ -163,7 +165,8 @@ export class Connection {
   #send(text: string): void {
     if (this.#closing || this.#socket.readyState !== this.#socket.OPEN) return;
     this.#socket.send(text);
-    if (this.#socket.bufferedAmount > this.#options.limits.maxQueuedBytes) void this.close(CloseCode.tooSlow, 'The client reads too slowly.');
+    if (this.#socket.bufferedAmount > this.#options.limits.maxQueuedBytes)
+      void this.close(CloseCode.tooSlow, 'The client reads too slowly.');
   }
 
   #beat(): void {

@@ -37,5 +37,7 @@ export class PathTable {
 
 /** Express 5 gives a wildcard's segments as a list. */
 function textParams(params: Readonly<Record<string, string | readonly string[]>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, typeof value === 'string' ? value : value.join('/')]));
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [name, typeof value === 'string' ? value : value.join('/')]),
+  );
 }
