@@ -1,4 +1,3 @@
-import { createServer } from 'node:http';
 import { createApp } from './app.js';
 import { DatabaseError, openDatabase } from './database.js';
 import { createLogin } from './login.js';
@@ -13,19 +12,15 @@ async function start(): Promise<void> {
   await seed();
 
   const login = createLogin();
-  const app = createApp(login);
-  const channels = mountSocket(app, login);
-  const server = createServer(app);
-  channels.attach(server);
-
-  server.once('error', fail);
-  server.listen(port, host, () => {
-    console.log(`The example app listens on http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`);
+  const channels = mountSocket(createApp(login), login);
+  const server = channels.listen(port, host, () => {
+    const address = server.address();
+    const taken = typeof address === 'object' ? (address?.port ?? port) : port;
+    console.log(`The example app listens on http://${host === '127.0.0.1' ? 'localhost' : host}:${taken}`);
   });
+  server.once('error', fail);
 
   const stop = async () => {
-    server.close();
-    server.closeIdleConnections();
     await channels.close({ timeoutMs: 2_000 });
     await database.close();
   };

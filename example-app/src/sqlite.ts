@@ -1,4 +1,4 @@
-import { Database as SqliteFile, type BindValues, type QueryResult } from 'node-sqlite3-wasm';
+import sqlite, { type BindValues, type QueryResult } from 'node-sqlite3-wasm';
 
 interface Result {
   lastID?: number;
@@ -8,14 +8,14 @@ type Done = (this: Result, error: Error | null, rows?: QueryResult[]) => void;
 
 /** What Sequelize needs of the `sqlite3` package, on a build of SQLite that installs without a compiler. */
 export class Database {
-  readonly #file: SqliteFile;
+  readonly #file: sqlite.Database;
 
   constructor(
     readonly filename: string,
     _mode: number,
     opened: (error: null) => void,
   ) {
-    this.#file = new SqliteFile(filename);
+    this.#file = new sqlite.Database(filename);
     // Sequelize keeps the connection first and reads it in the callback.
     queueMicrotask(() => {
       opened(null);
