@@ -1,0 +1,253 @@
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+
+import express, { type Express, type RequestHandler, type Router } from 'express';
+import session from 'express-session';
+import { type Channels, createChannels, dispatch, type Permission, viewAsConsumer } from 'express-channels';
+import { connect } from 'express-channels/testing';
+import jwt from 'jsonwebtoken';
+import passport from 'passport';
+import { WebSocket } from 'ws';
+
+import { type CodeBlock, codeBlocks, runBlock } from './markdown.js';
+
+const pages = [
+  'README.md',
+  ...readdirSync(join(__dirname, '../../docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+/** Blocks that a test has executed; shell commands are what the checks of a clean checkout run. */
+const executed = new Set<CodeBlock>();
+const open: Channels[] = [];
+
+const blocks = new Map(pages.map((page) => [page, codeBlocks(page).filter(({ language }) => language !== 'sh')]));
+
+function block(page: string, index: number): CodeBlock {
+  const found = blocks.get(page)?.[index];
+  if (found === undefined) throw new Error(`${page} has no block ${String(index)}.`);
+  executed.add(found);
+  return found;
+}
+
+function keep(channels: unknown): Channels {
+  const found = channels as Channels;
+  open.push(found);
+  return found;
+}
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((channels) => channels.close()));
+});
+
+const requireLogin: RequestHandler = (req, res, next) => {
+  if (req.isAuthenticated()) next();
+  else res.sendStatus(401);
+};
+
+function plainRouter(): Router {
+  return express.Router().get('/', (_req, res) => {
+    res.json('here');
+  }).put('/', (_req, res) => {
+    res.status(201).json('made');
+  }); // prettier-ignore
+}
+
+/** A login by a header, which stands in for the reader's own. */
+const asUser: RequestHandler = (req, _res, next) => {
+  const name = req.get('x-user');
+  if (name !== undefined) Object.assign(req, { user: { id: 7, username: name, admin: name === 'root', role: name } });
+  next();
+};
+
+describe('README.md', () => {
+  test('the twenty lines answer the client', async () => {
+    const { server, channels } = await runBlock(
+      {
+        ...block('README.md', 0),
+        code: block('README.md', 0).code.replace('channels.listen', 'const server = channels.listen'),
+      },
+      {},
+      ['server', 'channels'],
+    );
+    keep(channels);
+    await once(server as Server, 'listening');
+    const { port } = (server as Server).address() as AddressInfo;
+    const client = block('README.md', 1);
+    const expected = /^\/\/ (\{.*\})$/m.exec(client.code)?.[1];
+    const logged = await new Promise((resolve) => {
+      const console = { log: resolve };
+      void runBlock(
+        { ...client, code: client.code.replace('localhost:8000', `127.0.0.1:${String(port)}`) },
+        { WebSocket, console },
+        [],
+      );
+    });
+    expect(logged).toBe(expected);
+    const http = await fetch(`http://127.0.0.1:${String(port)}/users`);
+    expect(await http.json()).toEqual([{ id: 1, username: 'ada' }]);
+  });
+
+  test('the permissions let in whom they say', async () => {
+    const app = express();
+    const sessions = [session({ secret: 'a secret', resave: false, saveUninitialized: false }), asUser];
+    const values = await runBlock(
+      block('README.md', 2),
+      { app, sessions, passport, users: plainRouter(), notes: plainRouter(), requireLogin },
+      ['channels'],
+    );
+    const channels = keep(values['channels']);
+    const status = async (path: string, action: string, user?: string): Promise<unknown> => {
+      const client = await connect(channels, path, user === undefined ? {} : { headers: { 'x-user': user } });
+      return (await client.request({ action }))['response_status'];
+    };
+    expect(await status('/ws/users', 'list')).toBe(403);
+    expect(await status('/ws/users', 'list', 'ada')).toBe(200);
+    expect(await status('/ws/users', 'create', 'ada')).toBe(403);
+    expect(await status('/ws/users', 'create', 'root')).toBe(201);
+    await expect(status('/ws/notes', 'list')).rejects.toMatchObject({ status: 401 });
+    expect(await status('/ws/notes', 'list', 'ada')).toBe(200);
+  });
+});
+
+describe('docs/LOGIN.md', () => {
+  beforeAll(() => {
+    passport.serializeUser((user, done) => {
+      done(null, user);
+    });
+    passport.deserializeUser((user: Express.User, done) => {
+      done(null, user);
+    });
+  });
+
+  test('a session is shared by HTTP and the socket', async () => {
+    const values = await runBlock(block('docs/LOGIN.md', 0), {}, ['app', 'channels', 'me']);
+    const channels = keep(values['channels']);
+    const app = values['app'] as Express;
+    app.post('/login', (req, res, next) => {
+      req.login({ id: 1, username: 'ada' }, (error) => {
+        if (error) next(error);
+        else res.end();
+      });
+    });
+    app.use('/me', values['me'] as Router);
+    const { headers } = await dispatch(app, { method: 'POST', url: '/login' });
+    const cookie = headers['set-cookie']?.[0]?.split(';')[0] ?? '';
+    const client = await connect(channels, '/ws/me', { headers: { cookie } });
+    expect(await client.request({ action: 'list' })).toMatchObject({ data: { username: 'ada' }, response_status: 200 });
+    expect(await client.request({ action: 'create' })).toMatchObject({ data: { visits: 1 }, response_status: 201 });
+    const http = await dispatch(app, { url: '/me', headers: { cookie } });
+    expect(JSON.parse(http.body.toString())).toEqual({ username: 'ada', visits: 1 });
+    const anonymous = await connect(channels, '/ws/me');
+    expect(await anonymous.request({ action: 'list' })).toMatchObject({ response_status: 403 });
+  });
+
+  test('a bearer token comes by header, subprotocol or query, and is renewed', async () => {
+    const me = express.Router().get('/', (req, res) => {
+      res.json(req.user);
+    });
+    const app = express();
+    const values = await runBlock(block('docs/LOGIN.md', 1), { app, me, passport, createChannels, viewAsConsumer }, ['channels']);
+    const channels = keep(values['channels']);
+    const token = (sub: string): string => jwt.sign({ sub }, 'keep this secret', { expiresIn: 60 });
+    for (const options of [{ headers: { authorization: `Bearer ${token('1')}` } }, { protocols: ['bearer', token('1')] }]) {
+      const client = await connect(channels, '/ws/me', options);
+      expect(await client.request({ action: 'list' })).toMatchObject({ data: { id: '1' } });
+    }
+    const client = await connect(channels, `/ws/me?access_token=${token('1')}`);
+    expect(await client.request({ action: 'list' })).toMatchObject({ data: { id: '1' } });
+    const renewal: object = JSON.parse(block('docs/LOGIN.md', 2).code) as object;
+    expect(await client.request(renewal)).toMatchObject({ response_status: 400 });
+    expect(await client.request({ ...renewal, token: 'abc' })).toMatchObject({ response_status: 401 });
+    expect(await client.request({ ...renewal, token: token('2') })).toMatchObject({ response_status: 403 });
+    expect(await client.request({ ...renewal, token: token('1') })).toMatchObject({
+      response_status: 200,
+      action: 'reauthenticate',
+    });
+    await expect(connect(channels, '/ws/me')).rejects.toMatchObject({ status: 401 });
+  });
+
+  test('options and permissions are what they are said to be', async () => {
+    const app = express();
+    for (const index of [3, 5]) {
+      const { channels } = await runBlock(block('docs/LOGIN.md', index), { app, createChannels }, ['channels']);
+      keep(channels);
+    }
+    const requireRole =
+      (role: string): RequestHandler =>
+      (req, res, next) => {
+        if (Reflect.get(req.user ?? {}, 'role') === role) next();
+        else res.sendStatus(403);
+      };
+    const names = ['isNurse', 'ownRowOnly', 'membersOnly', 'asOverHttp', 'rule'];
+    const rules = await runBlock(block('docs/LOGIN.md', 4), { requireRole }, names);
+    const channels = keep(createChannels(app));
+    channels.use(asUser);
+    for (const name of names) {
+      channels.route(
+        `/${name}`,
+        viewAsConsumer(plainRouter(), { list: 'GET', create: 'PUT' }, { permissions: [rules[name] as Permission] }),
+      );
+    }
+    const status = async (name: string, user: string | undefined, frame: object): Promise<unknown> => {
+      const client = await connect(channels, `/${name}`, user === undefined ? {} : { headers: { 'x-user': user } });
+      return (await client.request(frame))['response_status'];
+    };
+    expect(await status('isNurse', 'nurse', { action: 'list' })).toBe(200);
+    expect(await status('isNurse', 'guard', { action: 'list' })).toBe(403);
+    expect(await status('ownRowOnly', 'ada', { action: 'create' })).toBe(403);
+    expect(await status('ownRowOnly', undefined, { action: 'list' })).toBe(200);
+    await expect(status('membersOnly', undefined, { action: 'list' })).rejects.toMatchObject({ status: 401 });
+    expect(await status('membersOnly', 'ada', { action: 'list' })).toBe(200);
+    expect(await status('asOverHttp', 'nurse', { action: 'create' })).toBe(201);
+    await expect(status('asOverHttp', 'guard', { action: 'create' })).rejects.toMatchObject({ status: 403 });
+    expect(await status('rule', 'guard', { action: 'create' })).toBe(403);
+    expect(await status('rule', 'nurse', { action: 'create' })).toBe(201);
+  });
+});
+
+describe('docs/ROUTERS.md and docs/PROTOCOL.md', () => {
+  let channels: Channels;
+  let app: Express;
+
+  beforeEach(async () => {
+    const values = await runBlock(block('docs/ROUTERS.md', 0), {}, ['channels', 'app']);
+    channels = keep(values['channels']);
+    app = values['app'] as Express;
+  });
+
+  test('routers, applications and handlers answer', async () => {
+    const ask = async (path: string, frame: object): Promise<object> => (await connect(channels, path)).request(frame);
+    expect(await ask('/ws/posts', { action: 'publish', pk: 1 })).toMatchObject({ response_status: 204, data: null });
+    expect(await ask('/ws/some', { action: 'add', data: { title: 'x' } })).toMatchObject({
+      response_status: 201,
+      data: { id: 2, title: 'x' },
+    });
+    expect(await ask('/ws/app', { action: 'read', pk: 3 })).toMatchObject({ data: { id: 3 } });
+    expect(await ask('/ws/time', { action: 'now' })).toMatchObject({ data: { now: new Date().getFullYear() } });
+  });
+
+  test('a request in process is answered', async () => {
+    const values = await runBlock(block('docs/ROUTERS.md', 1), { app }, ['status', 'headers', 'body']);
+    expect(values).toMatchObject({ status: 201, headers: { 'content-type': 'application/json; charset=utf-8' } });
+    expect(String(values['body'])).toBe('{"id":2,"title":"Hello"}');
+  });
+
+  test.each([0, 1, 2, 3])('the frames of the protocol are those of a server, block %i', async (index) => {
+    const client = await connect(channels, '/ws/posts');
+    const lines = block('docs/PROTOCOL.md', index).code.trim().split('\n');
+    expect(lines.length).toBeGreaterThan(1);
+    for (const line of lines) {
+      if (line.startsWith('> ')) client.send(line.slice(2));
+      else expect(await client.receive()).toEqual(JSON.parse(line.slice(2)));
+    }
+  });
+});
+
+test('every block of every page is executed by a test', () => {
+  const left = [...blocks.values()].flat().filter((one) => !executed.has(one));
+  expect(left.map(({ page, code }) => `${page}: ${code.split('\n', 1)[0] ?? ''}`)).toEqual([]);
+});
