@@ -15,6 +15,10 @@ const common = {
 
 /** The part between socket and Express is tested against both major versions of Express. */
 export default {
+  reporters: ['default', '<rootDir>/scripts/closing-line-reporter.mjs'],
+  collectCoverageFrom: ['lib/**/*.ts'],
+  coverageReporters: [['text', { skipFull: true }], 'lcovonly'],
+  coverageThreshold: { global: { lines: 95, branches: 95 } },
   projects: [
     { ...common, displayName: 'express 5', testMatch: ['<rootDir>/test/**/*.test.ts'] },
     {

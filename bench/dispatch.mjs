@@ -23,7 +23,9 @@ async function main() {
   });
   const rounds = Number(values.rounds);
   const requests = Number(values.requests);
-  console.log(`Node ${process.version}; ${rounds} alternating runs of ${requests} requests; µs of CPU (user + system) per request`);
+  console.log(
+    `Node ${process.version}; ${rounds} alternating runs of ${requests} requests; µs of CPU (user + system) per request`,
+  );
   for (const express of ['express', 'express4']) {
     for (const [name, request] of Object.entries(cases)) {
       const server = fork(fileURLToPath(import.meta.url), ['--server', express]);

@@ -136,6 +136,7 @@ describe('lib/ is held to', () => {
 describe('tests are held to', () => {
   it.each([
     ['running all of them', "it.only('works', () => {});\n"],
+    ['leaving none out', "describe.skip('works', () => {});\n"],
     ['waiting for conditions', 'await new Promise((resolve) => setTimeout(resolve, 50));\n'],
   ])('%s', async (_promise, code) => {
     expect(await refusals('test/part.test.ts', code)).toContain('no-restricted-syntax');
