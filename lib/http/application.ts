@@ -33,9 +33,18 @@ export function isRouter(handler: Handler): boolean {
 export function asServerHandler(handler: Handler): Handler {
   const known = standalone.get(handler);
   if (known !== undefined) return known;
-  const serve = toServerHandler(handler);
+  const answer = toServerHandler(handler);
+  const serve: Handler = (req, res, next) => {
+    if (isExpectationMet(req)) return answer(req, res, next);
+    return res.writeHead(417).end();
+  };
   standalone.set(handler, serve);
   return serve;
+}
+
+/** Node's server refuses by itself what it is expected to do, save to let the client continue. */
+function isExpectationMet({ headers: { expect } }: IncomingMessage): boolean {
+  return expect === undefined || /(?:^|\W)100-continue(?:$|\W)/i.test(expect);
 }
 
 function toServerHandler(handler: Handler): Handler {
@@ -73,7 +82,7 @@ export function becomeExpress(app: Application, req: IncomingMessage, res: Serve
   Object.setPrototypeOf(req, app.request);
   Object.setPrototypeOf(res, app.response);
   Object.assign(req, { res, next });
-  Object.assign(res, { req, locals: Object.create(null) as object });
+  Object.assign(res, { req, locals: { __proto__: null } });
   // Express 5 has a getter for it on its prototype; Express 4 parses it in a middleware.
   if (!('query' in req)) Object.assign(req, { query: parseQuery(app, req.url ?? '') });
 }
@@ -87,5 +96,6 @@ export function defaultApplication(): Application {
 function parseQuery(app: Application, url: string): unknown {
   const start = url.indexOf('?');
   const parse = app.get('query parser fn');
-  return typeof parse === 'function' && start >= 0 ? (parse(url.slice(start + 1)) as unknown) : {};
+  if (typeof parse !== 'function' || start < 0) return {};
+  return Reflect.apply(parse, undefined, [url.slice(start + 1)]);
 }

@@ -13,7 +13,7 @@ export interface DispatchRequest {
   readonly method?: string;
   /** Path and query as they stand in a request line; they reach the handler as they are. */
   readonly url: string;
-  /** Header names in any case; a list is a repeated header. `Host` and, with a body, `Content-Length` are added where absent. */
+  /** Header names in any case; a list is a repeated header. `Host` and `Content-Length` are added where a client would add them. */
   readonly headers?: Readonly<Record<string, string | number | readonly string[] | undefined>>;
   /** Text (sent as UTF-8), bytes, or a stream of either. */
   readonly body?: RequestBody;
@@ -59,6 +59,13 @@ export const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 const LOOPBACK: Peer = { remoteAddress: '127.0.0.1', localAddress: '127.0.0.1' };
 const knownMethods = new Set(METHODS);
+/** Without a body, HTTP clients send `Content-Length: 0` for all methods but these (RFC 9110, 8.6). */
+const bodylessMethods = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']);
+
+/** Whether Node's HTTP server would take this method. */
+export function isKnownMethod(method: string): boolean {
+  return knownMethods.has(method);
+}
 
 /**
  * Sends one synthetic request through a handler, in process, and resolves with the answer that the same request would get over a
@@ -72,15 +79,19 @@ const knownMethods = new Set(METHODS);
  * @example
  * const { status, body } = await dispatch(app, { method: 'GET', url: '/users/1' });
  */
-export async function dispatch(handler: Handler, request: DispatchRequest, options: DispatchOptions = {}): Promise<DispatchResponse> {
+export async function dispatch(
+  handler: Handler,
+  request: DispatchRequest,
+  options: DispatchOptions = {},
+): Promise<DispatchResponse> {
   const exchange = await perform(asServerHandler(handler), toExchangeRequest(request), {
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxResponseBytes: options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
     signal: request.signal,
   });
   return {
-    status: exchange.res.statusCode,
-    statusMessage: exchange.res.statusMessage,
+    status: exchange.capture.status,
+    statusMessage: exchange.capture.statusMessage,
     headers: exchange.headers(),
     body: exchange.capture.body(),
   };
@@ -122,6 +133,7 @@ export function perform(handler: Handler, request: ExchangeRequest, options: Per
     try {
       options.prepare?.(exchange);
       const result = handler(exchange.req, exchange.res, next);
+      exchange.received();
       if (isThenable(result)) result.then(undefined, fail);
     } catch (error) {
       fail(error);
@@ -131,8 +143,9 @@ export function perform(handler: Handler, request: ExchangeRequest, options: Per
 
 function toExchangeRequest(request: DispatchRequest): ExchangeRequest {
   const method = (request.method ?? 'GET').toUpperCase();
-  if (!knownMethods.has(method)) throw new TypeError(`Expected \`method\` to be an HTTP method, got ${JSON.stringify(request.method)}.`);
-  if (typeof request.url !== 'string' || request.url === '' || /[^\u0021-\u00ff]/.test(request.url)) {
+  if (!isKnownMethod(method))
+    throw new TypeError(`Expected \`method\` to be an HTTP method, got ${JSON.stringify(request.method)}.`);
+  if (typeof request.url !== 'string' || request.url === '' || /[^!-~]/.test(request.url)) {
     throw new TypeError(`Expected \`url\` to be a path without unescaped characters, got ${JSON.stringify(request.url)}.`);
   }
   const { body } = request;
@@ -142,18 +155,25 @@ function toExchangeRequest(request: DispatchRequest): ExchangeRequest {
     if (value === undefined) continue;
     validateHeaderName(name);
     given.add(name.toLowerCase());
-    for (const line of Array.isArray(value) ? value : [String(value)]) {
+    for (const line of isList(value) ? value : [String(value)]) {
       validateHeaderValue(name, line);
-      headerLines.push(name, line);
+      // HTTP knows no blanks around a value.
+      headerLines.push(name, line.replace(/^[ \t]+|[ \t]+$/g, ''));
     }
   }
   if (!given.has('host')) headerLines.push('Host', 'localhost');
-  if (body !== undefined && !given.has('content-length') && !given.has('transfer-encoding')) {
-    if (typeof body === 'string') headerLines.push('Content-Length', String(Buffer.byteLength(body)));
+  if (!given.has('content-length') && !given.has('transfer-encoding')) {
+    if (body === undefined) {
+      if (!bodylessMethods.has(method)) headerLines.push('Content-Length', '0');
+    } else if (typeof body === 'string') headerLines.push('Content-Length', String(Buffer.byteLength(body)));
     else if (body instanceof Uint8Array) headerLines.push('Content-Length', String(body.byteLength));
     else headerLines.push('Transfer-Encoding', 'chunked');
   }
   return { method, url: request.url, headerLines, body, peer: peerOf(request) };
+}
+
+function isList(value: string | number | readonly string[]): value is readonly string[] {
+  return Array.isArray(value);
 }
 
 function peerOf({ remoteAddress, encrypted }: DispatchRequest): Peer {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 
 import { ResponseTooLarge } from '../protocol/errors.js';
 import { ExchangeSocket, type SocketListener } from './exchange-socket.js';
-import { NodeRequest, NodeResponse } from './node-messages.js';
+import { KEEP_ALIVE_MS, NodeRequest, NodeResponse } from './node-messages.js';
 import type { Peer } from './peer.js';
 import { type CaptureListener, ResponseCapture } from './response-capture.js';
 
@@ -32,6 +32,7 @@ export class Exchange implements SocketListener, CaptureListener {
   readonly #socket: ExchangeSocket;
   readonly #maxResponseBytes: number;
   readonly #settled: (failure: Error | undefined) => void;
+  readonly #streamed: boolean;
   #failed = false;
   #ended = false;
 
@@ -46,11 +47,15 @@ export class Exchange implements SocketListener, CaptureListener {
     this.req = new NodeRequest(this.#socket, request.headerLines);
     this.req.method = request.method;
     this.req.url = request.url;
-    provideBody(this.req, request.body);
+    this.#streamed = provideBody(this.req, request.body);
     this.res = new NodeResponse(this.req);
     this.res.shouldKeepAlive = !closesConnection(this.req.headers.connection);
+    this.res._keepAliveTimeout = KEEP_ALIVE_MS;
     this.capture = new ResponseCapture(this.res, this);
     this.res.assignSocket(this.#socket);
+    this.res.on('finish', () => {
+      this.#detach();
+    });
   }
 
   /** Whether the response is whole, or never will be. */
@@ -61,6 +66,11 @@ export class Exchange implements SocketListener, CaptureListener {
   /** Headers of the response as an HTTP client would see them. */
   headers(): IncomingHttpHeaders {
     return this.capture.headers(this.#socket);
+  }
+
+  /** The request has arrived in full; over a socket, that is just after the handler was called. */
+  received(): void {
+    if (!this.#streamed) this.req.complete = true;
   }
 
   /** Breaks the exchange off as a lost connection would: request, response and socket emit `close`. */
@@ -81,9 +91,7 @@ export class Exchange implements SocketListener, CaptureListener {
 
   /** The response has left: what Node's HTTP server does then, so that nobody who listens waits for ever. */
   leave(): void {
-    if ((this.#socket.timeout ?? 0) > 0) this.#socket.setTimeout(0);
-    if (this.res.socket !== null) this.res.detachSocket(this.#socket);
-    if (isAwaited(this.req)) this.req._dump();
+    this.#detach();
     if (!this.res._closed) close(this.res);
     this.#settled(undefined);
   }
@@ -94,6 +102,14 @@ export class Exchange implements SocketListener, CaptureListener {
     this.#failed = true;
     if (!this.req.destroyed) this.req.destroy(connectionReset('aborted'));
     this.#settled(reason ?? connectionReset('socket hang up'));
+  }
+
+  /** As over HTTP, the response has let go of its socket when a handler hears 'finish'. */
+  #detach(): void {
+    if (this.res.socket === null) return;
+    this.res.detachSocket(this.#socket);
+    if ((this.#socket.timeout ?? 0) > 0) this.#socket.setTimeout(0);
+    if (!this.req._consuming && (this.#streamed || isAwaited(this.req))) this.req._dump();
   }
 
   onTimeout(): boolean {
@@ -113,35 +129,43 @@ function close(res: NodeResponse): void {
   res.emit('close');
 }
 
-/** The body is pushed when somebody reads: a request without a reader costs no stream. */
-function provideBody(req: NodeRequest, body: RequestBody | undefined): void {
+/**
+ * The body is pushed when somebody reads: a request without a reader costs no stream.
+ *
+ * @returns whether the body is yet to come, piece by piece
+ */
+function provideBody(req: NodeRequest, body: RequestBody | undefined): boolean {
   if (body === undefined) {
-    req.complete = true;
     req._read = endOfBody;
-  } else if (typeof body === 'string' || body instanceof Uint8Array) {
-    req._read = () => {
-      if (body.length > 0) req.push(body);
-      req.complete = true;
-      req.push(null);
-    };
-  } else {
-    const source = Readable.from(body, { objectMode: false }).pause();
-    source.on('data', (chunk: unknown) => {
-      if (!req.push(chunk)) source.pause();
-    });
-    source.on('end', () => {
-      req.complete = true;
-      req.push(null);
-    });
-    source.on('error', (error) => req.destroy(error));
-    req.on('close', () => source.destroy());
-    req._read = () => {
-      source.resume();
-    };
+    return false;
   }
+  if (typeof body === 'string' || body instanceof Uint8Array) {
+    req._read = () => {
+      req._consuming = true;
+      if (body.length > 0) req.push(body);
+      req.push(null);
+    };
+    return false;
+  }
+  const source = (body instanceof Readable ? body : Readable.from(body, { objectMode: false })).pause();
+  source.on('data', (chunk: unknown) => {
+    if (!req.push(chunk)) source.pause();
+  });
+  source.on('end', () => {
+    req.complete = true;
+    req.push(null);
+  });
+  source.on('error', (error) => req.destroy(error));
+  req.on('close', () => source.destroy());
+  req._read = () => {
+    req._consuming = true;
+    source.resume();
+  };
+  return true;
 }
 
-function endOfBody(this: Readable): void {
+function endOfBody(this: NodeRequest): void {
+  this._consuming = true;
   this.push(null);
 }
 

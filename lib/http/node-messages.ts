@@ -1,8 +1,14 @@
 import { IncomingMessage, type OutgoingHttpHeader, type OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
+/** Milliseconds for which a server keeps an idle connection; Node's default. */
+export const KEEP_ALIVE_MS = 5_000;
+
+/** What `setHeader` has kept: by the name in lower case, the name as it was given, and the value. */
+export type StoredHeaders = Readonly<Record<string, readonly [name: string, value: OutgoingHttpHeader]>>;
+
 /** The header argument as `writeHead` hands it to `_storeHeader`. */
-export type HeaderBlock = OutgoingHttpHeaders | readonly OutgoingHttpHeader[] | null | undefined;
+export type HeaderBlock = StoredHeaders | OutgoingHttpHeaders | readonly OutgoingHttpHeader[] | null | undefined;
 
 /**
  * Node's own `ServerResponse`, with the members that its published types leave out. They have kept their meaning since Node 0.10, and
@@ -15,17 +21,23 @@ export class NodeResponse extends ServerResponse {
   declare _hasBody: boolean;
   /** The length of a body that was given to `end()` whole. */
   declare _contentLength: number | null;
+  declare _keepAliveTimeout: number;
   declare _removedConnection: boolean;
   declare _removedContLen: boolean;
   declare _removedTE: boolean;
   declare _closed: boolean;
+  /** What waits for a socket. */
+  declare outputData: { data: string; encoding: BufferEncoding; callback: null }[];
   declare _storeHeader: (statusLine: string, headers: HeaderBlock) => void;
   declare _send: (data: unknown, encoding?: unknown, callback?: unknown) => boolean;
+  declare _flush: () => void;
   declare _finish: () => void;
 }
 
 /** Node's own `IncomingMessage`, given its header lines in the way in which Node's parser hands them over. */
 export class NodeRequest extends IncomingMessage {
+  /** Whether somebody has begun to read the body. */
+  declare _consuming: boolean;
   declare _addHeaderLines: (lines: string[], count: number) => void;
   declare _dump: () => void;
 

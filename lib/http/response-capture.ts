@@ -1,13 +1,11 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeader } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 
 import type { ExchangeSocket } from './exchange-socket.js';
-import { type HeaderBlock, NodeRequest, type NodeResponse } from './node-messages.js';
+import { NodeRequest, type NodeResponse } from './node-messages.js';
+import { decideHead, headerLines, receivedStatusMessage, type ResponseHead } from './response-head.js';
 
 /** A piece of the body as the handler wrote it; a string keeps its encoding until somebody needs the bytes. */
-interface BodyChunk {
-  readonly data: string | Uint8Array;
-  readonly encoding: BufferEncoding;
-}
+type BodyChunk = Buffer | { readonly text: string; readonly encoding: BufferEncoding };
 
 /** What the exchange wants to hear. */
 export interface CaptureListener {
@@ -16,9 +14,6 @@ export interface CaptureListener {
   /** `end()` has been called: the response is whole. */
   onEnd(): void;
 }
-
-// Node's default for a server; seconds of `Keep-Alive: timeout=`.
-const KEEP_ALIVE = 'timeout=5';
 
 /**
  * Keeps what a real `http.ServerResponse` would send. Node's own code does all the rest (argument checks, implicit headers, HEAD
@@ -29,15 +24,19 @@ export class ResponseCapture {
   readonly #response: NodeResponse;
   readonly #listener: CaptureListener;
   readonly #chunks: BodyChunk[] = [];
-  /** Names and values of the headers that Node would have added to the handler's own. */
-  readonly #implied: string[] = [];
+  #head: ResponseHead | undefined;
+  #headEncoding: BufferEncoding = 'latin1';
   #length = 0;
+  /** Bytes since a writer was last told that all of them are sent. */
+  #pending = 0;
 
   constructor(response: NodeResponse, listener: CaptureListener) {
     this.#response = response;
     this.#listener = listener;
-    response._storeHeader = (statusLine, headers) => {
-      this.#decideHeaders(statusLine, headers);
+    response._storeHeader = (statusLine, block) => {
+      this.#head = decideHead(response, statusLine, block);
+      response._header = statusLine;
+      response._headerSent = false;
     };
     response._send = (data, encoding, callback) => this.#keep(data, encoding, callback);
     response._finish = () => {
@@ -46,6 +45,15 @@ export class ResponseCapture {
     };
     // Writing after the end is the handler's mistake: it hears of it by its callback, and the process stays up.
     response.on('error', ignore);
+  }
+
+  /** The status as it was when the headers were decided. */
+  get status(): number {
+    return this.#head?.status ?? this.#response.statusCode;
+  }
+
+  get statusMessage(): string {
+    return this.#head === undefined ? '' : receivedStatusMessage(this.#head, this.#headEncoding);
   }
 
   /** Bytes of the body so far. */
@@ -64,95 +72,69 @@ export class ResponseCapture {
   /** The body as text if the handler wrote it as one UTF-8 string, which saves the detour over bytes. */
   singleText(): string | undefined {
     const [first] = this.#chunks;
-    if (first === undefined || this.#chunks.length > 1 || typeof first.data !== 'string') return undefined;
-    return first.encoding === 'utf8' || first.encoding === 'utf-8' ? first.data : undefined;
+    if (first === undefined || this.#chunks.length > 1 || first instanceof Uint8Array) return undefined;
+    return first.encoding === 'utf8' || first.encoding === 'utf-8' ? first.text : undefined;
   }
 
   /** The headers as an HTTP client sees them: names in lower case, repeated ones folded by Node's own rules. */
   headers(socket: ExchangeSocket): IncomingHttpHeaders {
-    const lines: string[] = [];
-    for (const [name, value] of Object.entries(this.#response.getHeaders())) {
-      if (Array.isArray(value)) for (const item of value) lines.push(name, item.trim());
-      else if (value !== undefined) lines.push(name, String(value).trim());
-    }
-    return new NodeRequest(socket, lines.concat(this.#implied)).headers;
-  }
-
-  /** Node's `_storeHeader` without the text: decides what the headers imply, and renders nothing. */
-  #decideHeaders(statusLine: string, headers: HeaderBlock): void {
-    const response = this.#response;
-    if (headers && response.getHeaderNames().length === 0) adoptHeaders(response, headers);
-    const implied = this.#implied;
-
-    if (response.sendDate && !response.hasHeader('date')) implied.push('date', httpDate());
-
-    const hasLength = response.hasHeader('content-length');
-    if (!response.hasHeader('connection') && !response._removedConnection) {
-      const keepAlive = response.shouldKeepAlive && (hasLength || response.useChunkedEncodingByDefault);
-      implied.push('connection', keepAlive ? 'keep-alive' : 'close');
-      if (keepAlive && !response.hasHeader('keep-alive')) implied.push('keep-alive', KEEP_ALIVE);
-    }
-
-    const encoding = response.getHeader('transfer-encoding');
-    const trailer = response.hasHeader('trailer');
-    let chunked = encoding !== undefined && /\bchunked\b/i.test(String(encoding));
-    if (!hasLength && encoding === undefined && response._hasBody && response.useChunkedEncodingByDefault) {
-      if (!trailer && !response._removedContLen && typeof response._contentLength === 'number') {
-        implied.push('content-length', String(response._contentLength));
-      } else if (!response._removedTE) {
-        implied.push('transfer-encoding', 'chunked');
-        chunked = true;
-      }
-    }
-    if (trailer && !chunked) {
-      throw Object.assign(new Error('Trailers are invalid with this transfer encoding'), { code: 'ERR_HTTP_TRAILER_INVALID' });
-    }
-
-    response._header = statusLine;
-    response._headerSent = false;
+    if (this.#head === undefined) return {};
+    return new NodeRequest(socket, headerLines(this.#head, this.#headEncoding)).headers;
   }
 
   /** Node's `_send` without the socket. */
   #keep(data: unknown, encoding: unknown, callback: unknown): boolean {
-    if (this.#response.socket?.destroyed === true) return false;
-    this.#response._headerSent = true;
-    if ((typeof data === 'string' || data instanceof Uint8Array) && data.length > 0) {
-      const chunkEncoding = typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8';
-      this.#chunks.push({ data, encoding: chunkEncoding });
-      this.#length += typeof data === 'string' ? Buffer.byteLength(data, chunkEncoding) : data.length;
-      this.#listener.onBody(this.#length);
+    const response = this.#response;
+    if (response.socket?.destroyed === true) return false;
+    if (!response._headerSent) {
+      response._headerSent = true;
+      // A chunk's size precedes it.
+      const size = this.#head?.chunked === true && data !== '';
+      this.#headEncoding = size ? 'latin1' : headEncoding(data, encoding);
     }
     if (isCallback(callback)) process.nextTick(callback);
-    return true;
+    if (typeof data === 'string') {
+      if (data === '') return true;
+      const chunk = { text: data, encoding: typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8' };
+      this.#chunks.push(chunk);
+      return this.#count(Buffer.byteLength(data, chunk.encoding));
+    }
+    if (!(data instanceof Uint8Array) || data.length === 0) return true;
+    // A handler may fill its buffer anew once it is written.
+    this.#chunks.push(Buffer.from(data));
+    return this.#count(data.length);
+  }
+
+  /** Whether the handler may go on writing, or had better wait for 'drain'. */
+  #count(bytes: number): boolean {
+    const response = this.#response;
+    this.#length += bytes;
+    this.#pending += bytes;
+    this.#listener.onBody(this.#length);
+    if (this.#pending < response.writableHighWaterMark) return true;
+    // Not before other work had its turn: a handler that writes for ever must not keep the event loop for itself.
+    if (this.#pending - bytes < response.writableHighWaterMark) setImmediate(drain, this);
+    return false;
+  }
+
+  /** All is sent: 'drain' for a handler that waits for it. */
+  drain(): void {
+    const response = this.#response;
+    this.#pending = 0;
+    if (!response.writableNeedDrain || response.socket === null) return;
+    // Node emits 'drain', and clears the state behind it, when it has flushed something.
+    response.outputData.push({ data: '', encoding: 'latin1', callback: null });
+    response._flush();
   }
 }
 
-/** Headers that were given to `writeHead` alone; `setHeader` checks them as Node does. */
-function adoptHeaders(response: NodeResponse, headers: NonNullable<HeaderBlock>): void {
-  if (!isList(headers)) {
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, given(name, value));
-    return;
-  }
-  const pairs = headers.every(Array.isArray) ? headers.flat() : headers;
-  if (pairs.length % 2 !== 0) {
-    throw Object.assign(new TypeError(`The argument 'headers' is invalid. Received ${String(pairs.length)} items`), {
-      code: 'ERR_INVALID_ARG_VALUE',
-    });
-  }
-  for (let index = 0; index < pairs.length; index += 2) {
-    const name = String(pairs[index]);
-    const value = given(name, pairs[index + 1]);
-    response.appendHeader(name, typeof value === 'number' ? String(value) : value);
-  }
+function drain(capture: ResponseCapture): void {
+  capture.drain();
 }
 
-function given(name: string, value: OutgoingHttpHeader | undefined): OutgoingHttpHeader {
-  if (value !== undefined) return value;
-  throw Object.assign(new TypeError(`Invalid value "undefined" for header "${name}"`), { code: 'ERR_HTTP_INVALID_HEADER_VALUE' });
-}
-
-function isList(headers: NonNullable<HeaderBlock>): headers is readonly OutgoingHttpHeader[] {
-  return Array.isArray(headers);
+/** Node sends the header block together with a first piece of text, in the encoding of the latter. */
+function headEncoding(data: unknown, encoding: unknown): BufferEncoding {
+  return typeof data === 'string' && (encoding === 'utf8' || !encoding) ? 'utf8' : 'latin1';
 }
 
 function isCallback(value: unknown): value is () => void {
@@ -163,20 +145,6 @@ function ignore(): void {
   // See the constructor of ResponseCapture.
 }
 
-function toBuffer({ data, encoding }: BodyChunk): Buffer {
-  if (typeof data === 'string') return Buffer.from(data, encoding);
-  return Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-}
-
-let renderedDate = '';
-let renderedSecond = 0;
-
-/** The `Date` header, rendered once a second. */
-function httpDate(): string {
-  const second = Math.floor(Date.now() / 1_000);
-  if (second !== renderedSecond) {
-    renderedSecond = second;
-    renderedDate = new Date(second * 1_000).toUTCString();
-  }
-  return renderedDate;
+function toBuffer(chunk: BodyChunk): Buffer {
+  return chunk instanceof Uint8Array ? chunk : Buffer.from(chunk.text, chunk.encoding);
 }
