@@ -5,6 +5,8 @@ import { createLogin } from '../../example-app/src/login.js';
 import { Patient } from '../../example-app/src/models.js';
 import { onEachDatabase } from './databases.js';
 
+jest.setTimeout(30_000);
+
 const required = ['This field is required.'];
 const notAuthenticated = { detail: 'Authentication credentials were not provided.' };
 const notFound = { detail: 'Not found.' };
