@@ -110,7 +110,7 @@ onEachDatabase((reset) => {
     const known = cookies.get(account);
     if (known !== undefined) return known;
     const credentials = { username: account, password: `${account}-demo` };
-    const { headers } = await request(example.app).post('/api/auth/login').send(credentials).expect(200);
+    const { headers } = await request(`http://${example.host}`).post('/api/auth/login').send(credentials).expect(200);
     const [cookie = ''] = String(headers['set-cookie']).split(';', 1);
     cookies.set(account, cookie);
     return cookie;
@@ -119,7 +119,7 @@ onEachDatabase((reset) => {
   async function overHttp(route: Route, { pk, query = {}, data }: Input, account: Account): Promise<Answer> {
     const [method, template] = splitRoute(route);
     const path = template.replace(':pk', encodeURIComponent(String(pk)));
-    const client = request(example.app);
+    const client = request(`http://${example.host}`);
     const sent = client[method](path)
       .query(query)
       .set('Cookie', await cookieOf(account));

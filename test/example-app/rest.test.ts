@@ -267,6 +267,7 @@ onEachDatabase((reset) => {
       await agent.get('/api/patients').expect(500, { detail: 'A server error occurred.' });
       expect(log).toHaveBeenCalledTimes(1);
       log.mockRestore();
+      await Patient.sync();
     });
   });
 });
