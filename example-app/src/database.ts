@@ -21,7 +21,10 @@ export async function openDatabase(url = `sqlite:${embeddedFile}`): Promise<Sequ
     await sequelize.sync();
     return sequelize;
   } catch (error) {
-    throw new DatabaseError(`Cannot open the database ${nameOf(url)}: ${reasonOf(error)}`);
+    const reason = reasonOf(error);
+    // What a program leaves behind that was killed in the middle of a write.
+    const locked = `it is locked. Stop the other program that uses it; if there is none, delete the folder ${nameOf(url)}.lock.`;
+    throw new DatabaseError(`Cannot open the database ${nameOf(url)}: ${reason === 'database is locked' ? locked : reason}`);
   }
 }
 
@@ -45,8 +48,5 @@ function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
   if (!(error instanceof Error)) return String(error);
   if ('parent' in error) return reasonOf(error.parent);
-  if (error.message === 'database is locked') {
-    return 'it is locked. Stop the other program that uses it; if there is none, delete the folder beside it that ends in ".lock".';
-  }
   return error.message;
 }
