@@ -24,7 +24,7 @@ export default {
     {
       ...common,
       displayName: 'express 4',
-      testMatch: ['<rootDir>/test/{http,auth,consumers,server}/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/{http,auth,consumers,server,wire}/**/*.test.ts'],
       moduleNameMapper: { ...common.moduleNameMapper, '^express$': '<rootDir>/node_modules/express4' },
     },
   ],
