@@ -13,9 +13,9 @@ const patients = [
   { first_name: 'Pierre', last_name: 'Curie', admission_date: '2026-11-18T06:15:00Z', dismissal_date: null },
 ];
 
-/** Fills an empty database with something to look at. One that has users is left as it is. */
-export async function seed(): Promise<void> {
-  if ((await User.count()) > 0) return;
+/** Fills an empty database with something to look at, and returns whether it did: one that has users is left as it is. */
+export async function seed(): Promise<boolean> {
+  if ((await User.count()) > 0) return false;
   for (const { password, ...user } of users) {
     await User.create({ ...user, password_hash: await hashPassword(password) });
   }
@@ -26,4 +26,5 @@ export async function seed(): Promise<void> {
       dismissal_date: dismissal_date === null ? null : new Date(dismissal_date),
     });
   }
+  return true;
 }

@@ -115,6 +115,14 @@ describe('the program', () => {
   });
 });
 
+test('the seed script fills an empty database, and leaves another as it is', () => {
+  const env = { PATH: process.env['PATH'], DATABASE_URL: `sqlite:${join(folder, 'seeded/example.sqlite')}` };
+  const seed = (): string =>
+    execFileSync(process.execPath, ['example-app/dist/run-seed.js'], { cwd: folder, env, encoding: 'utf8' }).trim();
+  expect(seed()).toBe('The database has its first users and patients.');
+  expect(seed()).toBe('The database has users already: it is left as it is.');
+});
+
 describeRequiring(postgresMissing, 'the program on PostgreSQL', () => {
   let postgres: Postgres;
   beforeAll(async () => {
