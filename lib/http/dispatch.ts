@@ -1,5 +1,5 @@
 import { type IncomingHttpHeaders, METHODS, validateHeaderName, validateHeaderValue } from 'node:http';
-import { types } from 'node:util';
+import { inspect } from 'node:util';
 
 import { ActionTimeout } from '../protocol/errors.js';
 import { asServerHandler } from './application.js';
@@ -186,8 +186,13 @@ function reasonOf(signal: AbortSignal): Error {
 }
 
 function toError(thrown: unknown): Error {
-  if (thrown instanceof Error || types.isNativeError(thrown)) return thrown;
-  return new Error(`A handler threw ${String(thrown)}, which is no Error.`, { cause: thrown });
+  if (isError(thrown)) return thrown;
+  return new Error(`A handler threw ${inspect(thrown)}, which is no Error.`, { cause: thrown });
+}
+
+/** An error of another realm (a `DOMException` in a test environment, say) is no `instanceof Error`. */
+function isError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error || (typeof thrown === 'object' && thrown !== null && 'stack' in thrown && 'message' in thrown);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

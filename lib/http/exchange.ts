@@ -89,9 +89,13 @@ export class Exchange implements SocketListener, CaptureListener {
     process.nextTick(leave, this);
   }
 
-  /** The response has left: what Node's HTTP server does then, so that nobody who listens waits for ever. */
+  /** The response has left; as over HTTP, 'close' comes one tick after 'finish'. */
   leave(): void {
     this.#detach();
+    process.nextTick(depart, this);
+  }
+
+  depart(): void {
     if (!this.res._closed) close(this.res);
     this.#settled(undefined);
   }
@@ -109,7 +113,7 @@ export class Exchange implements SocketListener, CaptureListener {
     if (this.res.socket === null) return;
     this.res.detachSocket(this.#socket);
     if ((this.#socket.timeout ?? 0) > 0) this.#socket.setTimeout(0);
-    if (!this.req._consuming && (this.#streamed || isAwaited(this.req))) this.req._dump();
+    if (!this.req._consuming && this.req.readableFlowing !== true && (this.#streamed || isAwaited(this.req))) this.req._dump();
   }
 
   onTimeout(): boolean {
@@ -121,6 +125,10 @@ export class Exchange implements SocketListener, CaptureListener {
 
 function leave(exchange: Exchange): void {
   exchange.leave();
+}
+
+function depart(exchange: Exchange): void {
+  exchange.depart();
 }
 
 function close(res: NodeResponse): void {
@@ -156,6 +164,10 @@ function provideBody(req: NodeRequest, body: RequestBody | undefined): boolean {
     req.push(null);
   });
   source.on('error', (error) => req.destroy(error));
+  // A source that is given up: the client went away in the middle of its body.
+  source.on('close', () => {
+    if (!req.complete) req.destroy(connectionReset('aborted'));
+  });
   req.on('close', () => source.destroy());
   req._read = () => {
     req._consuming = true;
