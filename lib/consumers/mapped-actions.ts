@@ -1,6 +1,6 @@
 import type { Handler } from '../http/handler.js';
 import { isKnownMethod } from '../http/dispatch.js';
-import { literalSegments, type Route, RouteMap, type Target } from '../http/route-map.js';
+import { literalSegments, RouteMap, type Target } from '../http/route-map.js';
 import { readTemplates } from '../http/route-template.js';
 import { isObject } from '../protocol/envelope.js';
 import { NotFound, ValidationError } from '../protocol/errors.js';
@@ -45,9 +45,11 @@ export function bindActions(handler: Handler, mappedActions: MappedActions | und
 /**
  * Reads the routes of a Router or application and returns the mapping that exposes all of them: `GET /` as list, `POST /` (or `PUT /`) as
  * create, `GET /:id` as retrieve, `PUT`, `PATCH` and `DELETE /:id` as update, patch and delete. A route with literal segments is called
- * after them (`POST /:id/publish` → publish), behind the verb where several share them (`list_comments`, `create_comments`).
+ * after them (`POST /:id/publish` → publish), behind the verb where several share them (`list_comments`, `create_comments`). Left out are
+ * routes that can't be mapped: those of a regular expression, and those for all methods alike.
  *
- * @throws TypeError if a part of it can't be read (Express before 5.3 does not tell under which path a router is mounted)
+ * @throws TypeError if a part of it can't be read: an application within it, or with Express before 5.3 a router, of which Express does
+ * not tell where it is mounted
  *
  * @example
  * channels.route('/ws/users', viewAsConsumer(usersRouter, routeActions(usersRouter)));
@@ -56,67 +58,78 @@ export function routeActions(handler: Handler): MappedActions {
   const map = new RouteMap(handler);
   if (map.unknownRouters) {
     throw new TypeError(
-      "Some of the routes can't be read: this version of Express does not tell under which path a router or application is mounted. " +
-        `Map its actions by templates, e.g. { list: 'GET /things' }. ${map.describe()}`,
+      "Some of the routes can't be read: Express does not tell what is in a mounted application, nor, in some versions, under which path " +
+        `a router is mounted. Map their actions by templates, e.g. { list: 'GET /things' }. ${map.describe()}`,
     );
   }
-  if (map.routes.length === 0) throw new TypeError(map.describe());
+  const exposed = exposedRoutes(map);
+  if (exposed.length === 0) throw new TypeError(`There is no route that an action could be named after. ${map.describe()}`);
   const actions = new Map<string, MappedAction>();
-  for (const { method, route } of exposedRoutes(map)) {
-    const spec: MappedAction = `${method} /${route.path.replace(/^\//, '')}`;
-    // Of two routes with the same method and path, Express comes to the first one first: so does the action.
-    if ([...actions.values()].includes(spec)) continue;
-    const plain = nameOf(method, route, sharesSegments(map, route));
-    const parameters = parametersOf(route);
-    const [other] = [plain, `${plain}_${method.toLowerCase()}`, `${plain}_by_${parameters.join('_')}`].filter(
-      (name) => !actions.has(name),
-    );
-    actions.set(other ?? `${plain}_${String(actions.size)}`, spec);
-  }
+  for (const one of exposed) actions.set(freeName(one, exposed, actions), one.spec);
   return Object.fromEntries(actions);
 }
 
 const EXPOSED: readonly MappedMethod[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 
-function exposedRoutes(map: RouteMap): { method: MappedMethod; route: Route }[] {
-  return map.routes
-    .filter((route) => readTemplates(route.path) !== undefined)
-    .flatMap((route) => EXPOSED.filter((method) => route.methods.includes(method)).map((method) => ({ method, route })));
+interface ExposedRoute {
+  readonly method: MappedMethod;
+  readonly spec: MappedAction;
+  /** Its literal segments as a name. */
+  readonly base: string;
+  readonly parameters: readonly string[];
+  readonly endsWithParameter: boolean;
 }
 
-function nameOf(method: MappedMethod, route: Route, shared: boolean): string {
-  const base = baseOf(route);
-  if (base !== '' && !shared) return base;
-  const verb = verbOf(method, route);
-  return base === '' ? verb : `${verb}_${base}`;
+/** Each method of each route once, those without literal segments first: the conventional names are theirs. */
+function exposedRoutes(map: RouteMap): readonly ExposedRoute[] {
+  const bySpec = new Map<MappedAction, ExposedRoute>();
+  for (const route of map.routes) {
+    const templates = readTemplates(route.path);
+    const [template] = templates ?? [];
+    if (templates === undefined || template === undefined) continue;
+    const { parameters } = template;
+    const base = nameOfSegments(literalSegments(template.parts));
+    const endsWithParameter = templates.every(({ parts }) => typeof parts.at(-1) === 'object');
+    for (const method of EXPOSED.filter((one) => route.methods.includes(one))) {
+      const spec: MappedAction = `${method} /${route.path.replace(/^\//, '')}`;
+      // Of two with the same method and path, Express comes to the first one first: so does the action.
+      if (!bySpec.has(spec)) bySpec.set(spec, { method, spec, base, parameters, endsWithParameter });
+    }
+  }
+  const routes = [...bySpec.values()];
+  return [...routes.filter(({ base }) => base === ''), ...routes.filter(({ base }) => base !== '')];
 }
 
-function verbOf(method: MappedMethod, route: Route): string {
-  const ofOne = endsWithParameter(route);
-  if (method === 'GET') return ofOne ? 'retrieve' : 'list';
+function nameOfSegments(segments: readonly string[]): string {
+  const words = segments.map((segment) => segment.replace(/[^\p{L}\p{N}]+/gu, '_').replace(/^_+|_+$/g, ''));
+  return words.filter((word) => word !== '').join('_');
+}
+
+function freeName(route: ExposedRoute, all: readonly ExposedRoute[], taken: ReadonlyMap<string, MappedAction>): string {
+  const { method, parameters } = route;
+  const plain = plainName(route, all);
+  const other = taken.get(plain);
+  if (other === undefined) return plain;
+  let stem = plain;
+  if (!other.startsWith(`${method} `)) stem += `_${method.toLowerCase()}`;
+  else if (parameters.length > 0) stem += `_by_${parameters.join('_')}`;
+  let name = stem;
+  for (let number = 2; taken.has(name); number += 1) name = `${stem}_${String(number)}`;
+  return name;
+}
+
+function plainName(route: ExposedRoute, all: readonly ExposedRoute[]): string {
+  const { base } = route;
+  const isShared = all.some((other) => other !== route && other.base === base);
+  if (base === '') return verbOf(route);
+  return isShared ? `${verbOf(route)}_${base}` : base;
+}
+
+function verbOf({ method, endsWithParameter }: ExposedRoute): string {
+  if (method === 'GET') return endsWithParameter ? 'retrieve' : 'list';
   if (method === 'POST') return 'create';
-  if (method === 'PUT') return ofOne ? 'update' : 'create';
+  if (method === 'PUT') return endsWithParameter ? 'update' : 'create';
   return method === 'PATCH' ? 'patch' : 'delete';
-}
-
-function baseOf(route: Route): string {
-  const [template] = readTemplates(route.path) ?? [];
-  return literalSegments(template?.parts ?? [])
-    .map((segment) => segment.replace(/\W+/g, '_'))
-    .join('_');
-}
-
-function sharesSegments(map: RouteMap, route: Route): boolean {
-  const base = baseOf(route);
-  return exposedRoutes(map).filter((other) => baseOf(other.route) === base).length > 1;
-}
-
-function endsWithParameter(route: Route): boolean {
-  return typeof readTemplates(route.path)?.[0]?.parts.at(-1) === 'object';
-}
-
-function parametersOf(route: Route): readonly string[] {
-  return readTemplates(route.path)?.[0]?.parameters ?? [];
 }
 
 function readSpec(action: string, spec: unknown): { method: string; path?: string } {

@@ -35,12 +35,20 @@ export function stackOf(handler: unknown): readonly Layer[] | undefined {
   return typeof router === 'function' && 'stack' in router ? layersOf(router.stack) : undefined;
 }
 
-/** The path under which a layer is mounted, `''` for the root; undefined where Express does not tell. */
-export function mountPath(layer: Layer): string | undefined {
-  if (layer.slash === true) return '';
-  if (typeof layer.rawPath === 'string') return layer.rawPath.replace(/\/+$/, '');
-  if (types.isRegExp(layer.regexp)) return pathOfRegexp(layer.regexp, layer.keys);
-  return undefined;
+/** Whether Express tells what a layer is mounted under, be it a path or an expression. Express 5.0 to 5.2 does not. */
+export function tellsPath({ rawPath, regexp }: Layer): boolean {
+  return rawPath !== undefined || regexp !== undefined;
+}
+
+/** The paths under which a layer is mounted, `''` for the root; undefined where Express does not tell, or they are no texts. */
+export function mountPaths(layer: Layer): readonly string[] | undefined {
+  if (layer.slash === true) return [''];
+  if (types.isRegExp(layer.regexp)) {
+    const path = pathOfRegexp(layer.regexp, layer.keys);
+    return path === undefined ? undefined : [path];
+  }
+  const paths: readonly unknown[] = [layer.rawPath].flat(Infinity);
+  return paths.every((path) => typeof path === 'string') ? paths.map(asPrefix) : undefined;
 }
 
 function matchOf(layer: Layer, path: string): unknown {
@@ -63,9 +71,17 @@ function isLayer(value: unknown): value is Layer {
   );
 }
 
+/** What is mounted under a wildcard takes every path, as at the root. */
+function asPrefix(path: string): string {
+  return /^\/?\{?\/?\*\w*\}?$/.test(path) ? '' : path.replace(/\/+$/, '');
+}
+
 /** Turns the expression that Express 4 compiles a mount path to back into that path. */
-function pathOfRegexp(regexp: RegExp & { readonly fast_slash?: unknown }, keys: unknown): string | undefined {
-  if (regexp.fast_slash === true) return '';
+function pathOfRegexp(
+  regexp: RegExp & { readonly fast_slash?: unknown; readonly fast_star?: unknown },
+  keys: unknown,
+): string | undefined {
+  if (regexp.fast_slash === true || regexp.fast_star === true) return '';
   const body = /^\^(.*)\\\/\?\(\?=\\\/\|\$\)$/.exec(regexp.source)?.[1];
   if (body === undefined || !Array.isArray(keys)) return undefined;
   const names: unknown[] = keys.map((key: unknown) =>

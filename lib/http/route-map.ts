@@ -1,14 +1,11 @@
-import { type Layer, matchedPrefix, mountPath, stackOf } from './express-stack.js';
+import { type Layer, matchedPrefix, mountPaths, stackOf, tellsPath } from './express-stack.js';
 import type { Handler } from './handler.js';
 import { type PathPart, readTemplates, type RouteTemplate, writePath } from './route-template.js';
 
 /** A route as it stands in a router: one path, the methods it answers, and the layers that lead to it. */
-export interface Route {
-  /** Full path as it was declared, mounted routers included. */
+export interface Route extends Entry {
+  /** Full path as it was declared, mounted routers included; a second parameter of one name is numbered, so that both can be given. */
   readonly path: string;
-  /** In upper case; empty for a route of all methods. */
-  readonly methods: readonly string[];
-  readonly layers: readonly Layer[];
 }
 
 /** One way to address a route of a router. */
@@ -16,17 +13,23 @@ export interface Target {
   readonly method: string;
   readonly path: string;
   readonly template: RouteTemplate;
-  /** The route in the router; undefined where the router can't be looked into. */
-  readonly route: Route | undefined;
-  /** Routes that Express tries before it, and that some values would lead to: `GET /archived` before `GET /:id`. */
-  readonly rivals: readonly Route[];
+  /** What is to answer; undefined where the router can't be looked into. */
+  readonly entry: Entry | undefined;
+  /** What Express tries before it, and what some values would lead to: `GET /archived` before `GET /:id`. */
+  readonly rivals: readonly Entry[];
 }
 
-/** A part of a router whose routes can't be seen: another application, or a middleware with a path of its own. */
-interface Opaque {
-  /** Its path; undefined where Express does not tell. */
+/** A part of a router that may answer a request. */
+export interface Entry {
+  /** A route; a route of a regular expression; an application, which can't be looked into; a function mounted under a path. */
+  readonly kind: 'route' | 'pattern' | 'application' | 'handler' | 'middleware';
+  /** Undefined for a regular expression, and where Express does not tell under which path a router is mounted. */
   readonly path: string | undefined;
-  readonly isRouter: boolean;
+  /** Those that have handlers of their own, in upper case. */
+  readonly methods: readonly string[];
+  /** Whether it has handlers for all methods. */
+  readonly anyMethod: boolean;
+  readonly layers: readonly Layer[];
 }
 
 // Stands for any value when two routes are compared; no static segment is called like this.
@@ -35,18 +38,15 @@ const ANY_VALUE = 'any-value-7f3a';
 /** The routes of a Router or application, in the order in which Express tries them. */
 export class RouteMap {
   readonly routes: readonly Route[];
-  readonly #opaque: readonly Opaque[];
+  readonly #entries: readonly Entry[];
   /** Whether there is anything to look into. */
   readonly #readable: boolean;
 
   constructor(handler: Handler) {
-    const routes: Route[] = [];
-    const opaque: Opaque[] = [];
     const stack = stackOf(handler);
-    if (stack !== undefined) collect(stack, '', [], routes, opaque);
-    this.routes = routes;
-    this.#opaque = opaque;
+    this.#entries = stack === undefined ? [] : collect(stack, '', []);
     this.#readable = stack !== undefined;
+    this.routes = this.#entries.filter(isRoute);
   }
 
   /** All targets that answer a method. */
@@ -60,47 +60,45 @@ export class RouteMap {
 
   /**
    * The target that a template such as `/:id/comments` names: a route whose path is the same, or one that the template's path leads to
-   * in a part that can't be looked into.
+   * in a part whose path or inside is not known.
    *
    * @throws TypeError for a template that can't be read, or that no route answers; the message lists the routes there are
    */
   target(method: string, path: string): readonly Target[] {
     const templates = readTemplates(path);
     if (templates === undefined) throw new TypeError(`Expected a path such as "/:id/comments", got ${JSON.stringify(path)}.`);
-    const route = this.routes.find((one) => answers(one, method) && isSamePath(one.path, path));
-    if (route === undefined && this.#readable && !this.#mayBeOpaque(path)) {
-      throw new TypeError(`There is no route "${method} ${path}". ${this.describe()}`);
-    }
-    return templates.map((template) => this.#toTarget(method, path, template, route));
+    const named = this.routes.find((route) => answers(route, method) && isSamePath(route.path, path));
+    const others = this.#entries.filter((entry) => !isRoute(entry) && entry.kind !== 'middleware' && answers(entry, method));
+    const uncertain = !this.#readable || others.some((entry) => entry.path === undefined);
+    return templates.map((template) => {
+      const usual = usualPath(template);
+      const entry = named ?? others.find((one) => leadsTo(one, usual));
+      if (entry === undefined && !uncertain) throw new TypeError(`There is no route "${method} ${path}". ${this.describe()}`);
+      return this.#toTarget(method, path, template, entry);
+    });
   }
 
-  /** Whether somewhere in the router there is a part whose routes are not known. */
+  /** Whether somewhere in the router there are routes whose paths are not known. */
   get unknownRouters(): boolean {
-    return this.#opaque.some((part) => part.isRouter);
+    return this.#entries.some(({ kind, path }) => kind === 'application' || (kind === 'route' && path === undefined));
   }
 
   /** The routes, for people. */
   describe(): string {
-    if (this.routes.length === 0) return 'It has no routes yet: map the actions after the routes have been added.';
-    const list = this.routes.map((route) => `${route.methods.join(',') || 'ALL'} ${route.path}`);
+    if (this.#entries.length === 0) return 'It has no routes yet: map the actions after the routes have been added.';
+    if (this.routes.length === 0) return 'None of its routes has a path that can be read.';
+    const list = this.routes.map(({ path, methods, anyMethod }) => `${anyMethod ? 'ALL' : methods.join(',')} ${path}`);
     return `Its routes are: ${list.join('; ')}.`;
   }
 
-  #toTarget(method: string, path: string, template: RouteTemplate, route: Route | undefined): Target {
-    if (route === undefined) return { method, path, template, route, rivals: [] };
-    const usual = writePath(template, new Map(template.parameters.map((name) => [name, ANY_VALUE])));
-    // A route before it that takes every value alike is part of the target's own way: `router.all('*', …)`, a route that calls next().
-    const before = this.routes.slice(0, this.routes.indexOf(route));
-    const rivals = before.filter((one) => answers(one, method) && !leadsTo(one, usual));
-    return { method, path, template, route, rivals };
-  }
-
-  #mayBeOpaque(path: string): boolean {
-    return this.#opaque.some((part) => {
-      if (part.path === undefined) return true;
-      if (part.path === '') return part.isRouter;
-      return path === part.path || path.startsWith(`${part.path}/`);
-    });
+  #toTarget(method: string, path: string, template: RouteTemplate, entry: Entry | undefined): Target {
+    const usual = usualPath(template);
+    const before = entry === undefined ? this.#entries : this.#entries.slice(0, this.#entries.indexOf(entry));
+    // What takes every value alike is part of the target's own way: `router.all('*', …)`, a route that calls next().
+    const rivals = before.filter(
+      (one) => (one.path !== undefined || entry !== undefined) && answers(one, method) && !leadsTo(one, usual),
+    );
+    return { method, path, template, entry, rivals };
   }
 }
 
@@ -110,37 +108,54 @@ export class RouteMap {
  * @returns undefined if the values lead to another route, or to none
  * @throws TypeError for a value that can't be a path segment
  */
-export function resolvePath({ template, route, rivals }: Target, values: ReadonlyMap<string, unknown>): string | undefined {
+export function resolvePath({ template, entry, rivals }: Target, values: ReadonlyMap<string, unknown>): string | undefined {
   const path = writePath(template, values);
-  if (route === undefined) return path;
-  return leadsTo(route, path) && !rivals.some((rival) => leadsTo(rival, path)) ? path : undefined;
+  if (entry !== undefined && !leadsTo(entry, path)) return undefined;
+  return rivals.some((rival) => leadsTo(rival, path)) ? undefined : path;
 }
 
-function collect(stack: readonly Layer[], prefix: string, above: readonly Layer[], routes: Route[], opaque: Opaque[]): void {
-  for (const layer of stack) {
+/** @param prefix - undefined below a router of which Express does not tell where it is mounted */
+function collect(stack: readonly Layer[], prefix: string | undefined, above: readonly Layer[]): Entry[] {
+  return stack.flatMap((layer): Entry[] => {
     const layers = [...above, layer];
-    if (layer.route !== undefined) {
-      for (const path of routePaths(layer.route.path)) {
-        routes.push({ path: joinPaths(prefix, path), methods: methodsOf(layer.route.methods), layers });
-      }
-      if (routePaths(layer.route.path).length === 0) opaque.push({ path: undefined, isRouter: false });
-      continue;
-    }
-    const mounted = mountPath(layer);
+    if (layer.route !== undefined) return entriesOf(layer.route, prefix, layers);
+    const paths = mountPaths(layer);
+    const mounts = paths?.map((path) => joined(prefix, path)) ?? [undefined];
     const inner = stackOf(layer.handle);
-    if (inner !== undefined && mounted !== undefined) collect(inner, prefix + mounted, layers, routes, opaque);
-    else if (inner !== undefined || layer.name === 'mounted_app') opaque.push({ path: joined(prefix, mounted), isRouter: true });
-    else if (mounted !== '') opaque.push({ path: joined(prefix, mounted), isRouter: false });
-  }
+    if (inner !== undefined) return mounts.flatMap((path) => collect(inner, path, layers));
+    const kind = kindOf(layer);
+    if (kind !== 'application' && mounts.includes(prefix)) return [];
+    // A middleware that takes some values and leaves others alone is a guard: it must not make them unreachable.
+    if (kind === 'middleware' && paths === undefined && tellsPath(layer)) return [];
+    return mounts.map((path) => ({ kind, path, methods: [], anyMethod: true, layers }));
+  });
 }
 
-function joined(prefix: string, path: string | undefined): string | undefined {
-  return path === undefined ? undefined : prefix + path;
+/** A function that takes no `next` answers by itself; one that does may go on, and whether it will can't be known. */
+function kindOf({ name, handle }: Layer): 'application' | 'handler' | 'middleware' {
+  if (name === 'mounted_app') return 'application';
+  return typeof handle === 'function' && handle.length < 3 ? 'handler' : 'middleware';
 }
 
-function routePaths(path: unknown): readonly string[] {
-  const paths: readonly unknown[] = Array.isArray(path) ? path : [path];
-  return paths.filter((one) => typeof one === 'string');
+function entriesOf(
+  { path, methods }: NonNullable<Layer['route']>,
+  prefix: string | undefined,
+  layers: readonly Layer[],
+): Entry[] {
+  const answered = { methods: methodsOf(methods), anyMethod: methods['_all'] === true, layers };
+  const paths: readonly unknown[] = [path].flat(Infinity);
+  return paths.map((one) => {
+    if (typeof one !== 'string') return { kind: 'pattern', path: undefined, ...answered };
+    return { kind: 'route', path: prefix === undefined ? undefined : apart(joinPaths(prefix, one)), ...answered };
+  });
+}
+
+function isRoute(entry: Entry): entry is Route {
+  return entry.kind === 'route' && entry.path !== undefined;
+}
+
+function joined(prefix: string | undefined, path: string): string | undefined {
+  return prefix === undefined ? undefined : prefix + path;
 }
 
 function joinPaths(prefix: string, path: string): string {
@@ -148,20 +163,37 @@ function joinPaths(prefix: string, path: string): string {
   return path === '/' || path === '' ? prefix : prefix + path;
 }
 
+/** A mounted router may call its parameter as the path does under which it is mounted: `/:id/comments/:id` is `/:id/comments/:id_2`. */
+function apart(path: string): string {
+  const times = new Map<string, number>();
+  return path.replace(/\\.|([:*])([\p{ID_Start}$_][\p{ID_Continue}$]*)/gu, (piece: string, sign?: string, name?: string) => {
+    if (sign === undefined || name === undefined) return piece;
+    const time = (times.get(name) ?? 0) + 1;
+    times.set(name, time);
+    return time === 1 ? piece : `${piece}_${String(time)}`;
+  });
+}
+
 function methodsOf(methods: Readonly<Record<string, unknown>>): readonly string[] {
-  if (methods['_all'] === true) return [];
-  return Object.keys(methods).map((method) => method.toUpperCase());
+  return Object.keys(methods)
+    .filter((method) => method !== '_all')
+    .map((method) => method.toUpperCase());
 }
 
-function answers(route: Route, method: string): boolean {
-  return route.methods.length === 0 || route.methods.includes(method);
+/** As Express has it: a route of GET answers HEAD. */
+function answers({ methods, anyMethod }: Entry, method: string): boolean {
+  return anyMethod || methods.includes(method) || (method === 'HEAD' && methods.includes('GET'));
 }
 
-/** Whether Express would come to the route with this path. */
-function leadsTo(route: Route, path: string): boolean {
+function usualPath(template: RouteTemplate): string {
+  return writePath(template, new Map(template.parameters.map((name) => [name, ANY_VALUE])));
+}
+
+/** Whether Express would come to it with this path. */
+function leadsTo({ layers }: Entry, path: string): boolean {
   let rest = path;
-  const last = route.layers.length - 1;
-  for (const [index, layer] of route.layers.entries()) {
+  const last = layers.length - 1;
+  for (const [index, layer] of layers.entries()) {
     const prefix = matchedPrefix(layer, rest);
     if (prefix === undefined) return false;
     if (index === last) return true;
