@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
 
@@ -35,9 +35,16 @@ export class HandshakeRefused extends Error {
   }
 }
 
+/** What is needed here of the socket of `ws`, whose declarations the package's users need not have. */
+interface ClientSocket extends EventEmitter {
+  send(text: string): void;
+  ping(): void;
+  close(code: number): void;
+}
+
 /** A client for tests. Frames that nobody has asked for yet wait in a queue, so that none is missed. */
 export class TestClient {
-  readonly #socket: WebSocket;
+  readonly #socket: ClientSocket;
   readonly #timeoutMs: number;
   readonly #frames: TestFrame[] = [];
   readonly #waiting: ((frame: TestFrame) => void)[] = [];
@@ -47,12 +54,12 @@ export class TestClient {
   readonly closed: Promise<number>;
 
   /** @internal Use {@link connect}. */
-  constructor(socket: WebSocket, headers: IncomingMessage['headers'], timeoutMs: number) {
+  constructor(socket: ClientSocket, headers: IncomingMessage['headers'], timeoutMs: number) {
     this.#socket = socket;
     this.#timeoutMs = timeoutMs;
     this.headers = headers;
     this.closed = once(socket, 'close').then(([code]) => Number(code));
-    socket.on('message', (data) => {
+    socket.on('message', (data: unknown) => {
       this.#arrived(Buffer.isBuffer(data) ? data.toString('utf8') : '');
     });
   }
