@@ -1,14 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 
-/**
- * Properties that belong to one exchange, not to who sent it: what Express, body parsers and loggers write on every request. The
- * session is handled by itself, see LoginSession.
- */
+import { hasSession } from './login-session.js';
+
+/** Properties that belong to one exchange, not to who sent it: what Express, body parsers and loggers write on every request. */
 const OF_THE_EXCHANGE = new Set<PropertyKey>([
   'app', 'baseUrl', 'body', '_body', '_consuming', 'complete', 'file', 'files', 'method', 'next', 'originalUrl', '_parsedOriginalUrl',
-  '_parsedUrl', 'params', 'query', 'rawBody', '_read', '_remoteAddress', 'res', 'route', 'session', 'sessionID', 'sessionStore', '_startAt',
-  '_startTime', 'url',
+  '_parsedUrl', 'params', 'query', 'rawBody', '_read', '_remoteAddress', 'res', 'route', '_startAt', '_startTime', 'url',
 ]); // prettier-ignore
+
+/** A session of a store is loaded and saved by each action, see LoginSession. One that lives in a cookie stays as the handshake had it. */
+const OF_A_STORED_SESSION = new Set<PropertyKey>(['session', 'sessionID', 'sessionStore']);
 
 /** What the handshake's middleware put on its request (user, passport's methods, cookies, anything else), to be put on others. */
 export class Identity {
@@ -21,8 +22,9 @@ export class Identity {
   }
 
   constructor(req: IncomingMessage, before: ReadonlySet<PropertyKey>) {
+    const stored = hasSession(req);
     for (const key of Reflect.ownKeys(req)) {
-      if (before.has(key) || OF_THE_EXCHANGE.has(key)) continue;
+      if (before.has(key) || OF_THE_EXCHANGE.has(key) || (stored && OF_A_STORED_SESSION.has(key))) continue;
       const descriptor = Object.getOwnPropertyDescriptor(req, key);
       if (descriptor === undefined) continue;
       if (descriptor.get === undefined && descriptor.set === undefined) this.#values.set(key, descriptor.value);

@@ -10,6 +10,9 @@ interface RequestSession {
   touch(): unknown;
 }
 
+/** Fingerprint of a session that nothing was written to. */
+const BLANK = '{}';
+
 type Done<Value = void> = (error?: unknown, value?: Value) => void;
 
 /** A session store, by those members of express-session's `Store` that are needed here. */
@@ -27,11 +30,6 @@ export interface SessionRequest {
   readonly session: RequestSession;
 }
 
-/** A session's data and how it looked before the handler ran. */
-export interface LoadedSession {
-  readonly data: object;
-}
-
 /**
  * The session of a socket. Each action loads it from its store and saves it if it was changed, as each HTTP request does: sockets and
  * HTTP requests see each other's changes, and nobody mints a session per action.
@@ -40,7 +38,7 @@ export class LoginSession {
   readonly store: SessionStore;
   readonly id: string;
   /** Whether the store has held it: a session that was there and is gone has ended. */
-  #stored = false;
+  #stored: boolean;
   /** JSON text of a session that no store holds yet (an anonymous one that nothing was written to). */
   readonly #blank: string;
 
@@ -48,14 +46,13 @@ export class LoginSession {
     this.store = sessionStore;
     this.id = sessionID;
     this.#blank = JSON.stringify(session);
+    // One that holds something was saved at the end of the request; whether it is still there, the next read tells.
+    this.#stored = fingerprint(session) !== BLANK;
   }
 
-  /** The session of a request that express-session has worked on; undefined if there is none. */
-  static async of(req: IncomingMessage): Promise<LoginSession | undefined> {
-    if (!hasSession(req)) return undefined;
-    const session = new LoginSession(req);
-    session.#stored = (await session.#get()) !== undefined;
-    return session;
+  /** The session of a request that express-session has worked on and finished; undefined if there is none. */
+  static of(req: IncomingMessage): LoginSession | undefined {
+    return hasSession(req) ? new LoginSession(req) : undefined;
   }
 
   /** Reads the session for one action; undefined if it has ended. */
@@ -87,7 +84,8 @@ export class LoginSession {
     if (!hasSession(req)) return undefined;
     const { session } = req;
     if (req.sessionID !== this.id) {
-      await promised((done) => session.save(done));
+      // A blank one (after a logout, for instance) would stay in the store for nobody: its cookie can't reach the client.
+      if (fingerprint(session) !== BLANK) await promised((done) => session.save(done));
       return LoginSession.of(req);
     }
     if (fingerprint(session) !== before) {
@@ -125,6 +123,15 @@ export function hasSession(req: object): req is SessionRequest {
     req.session !== null &&
     'save' in req.session
   );
+}
+
+/** Puts the session of one request on another request of the same action, as it is now. */
+export function passSession(from: IncomingMessage, to: IncomingMessage): void {
+  if (!hasSession(from)) return;
+  const { session, sessionID, sessionStore } = from;
+  Object.assign(to, { sessionID, sessionStore });
+  const copy: unknown = JSON.parse(JSON.stringify(session));
+  if (isObject(copy)) sessionStore.createSession(to, copy);
 }
 
 /** The session's own content; the cookie's dates change with every request. */

@@ -75,8 +75,7 @@ export class Login {
     });
     const { credentials, exchange } = authentication;
     if (credentials === undefined) return { login: undefined, authentication };
-    const session = await LoginSession.of(exchange.req);
-    return { login: new Login(handshake, options, admit, credentials, session), authentication };
+    return { login: new Login(handshake, options, admit, credentials, LoginSession.of(exchange.req)), authentication };
   }
 
   get scope(): Scope {
@@ -129,8 +128,11 @@ export class Login {
   async revalidate(): Promise<void> {
     if (this.#revalidating || this.#ended) return;
     this.#revalidating = true;
+    const [handshake, session] = [this.#handshake, this.#session];
     try {
-      const credentials = await this.#authenticateAgain(this.#handshake);
+      const credentials = await this.#authenticateAgain(handshake);
+      // An action that logs in or out, or a renewed token, has overtaken the question: its answer is about a login of the past.
+      if (this.#handshake !== handshake || this.#session !== session || this.#isLeaving(session)) return;
       if (credentials instanceof Error)
         this.#end(toErrorReply(credentials).status === 403 ? CloseCode.refused : CloseCode.loginEnded);
       else this.#take(credentials);
@@ -189,10 +191,18 @@ export class Login {
     const session = this.#session;
     if (session === undefined || this.#onEnd === undefined) return;
     this.#unwatch = watchSession(session.store, session.id, () => {
-      // A handler of this socket that logs in or out destroys the session itself, and its reply is still to be sent.
-      if (this.#inUse?.hasLeft(session) === true) return;
-      this.#end(CloseCode.loginEnded);
+      // Then its reply is still to be sent.
+      if (!this.#isLeaving(session)) this.#end(CloseCode.loginEnded);
     });
+    // It may have ended before anybody watched, while the handshake was being decided for instance.
+    session.read().then((data) => {
+      if (data === undefined && this.#session === session && !this.#isLeaving(session)) this.#end(CloseCode.loginEnded);
+    }, this.#options.onError);
+  }
+
+  /** Whether the action that runs has destroyed or regenerated the session itself. */
+  #isLeaving(session: LoginSession | undefined): boolean {
+    return session !== undefined && this.#inUse?.hasLeft(session) === true;
   }
 
   /** The credentials, or the refusal as an error. */
@@ -208,7 +218,8 @@ export class Login {
     });
     if (credentials !== undefined) return credentials;
     const { statusCode } = exchange.res;
-    if (statusCode >= 500) throw new Error(`Revalidating a login failed with status ${String(statusCode)}.`);
+    if (statusCode >= 500 || statusCode === 429)
+      throw new Error(`Revalidating a login failed with status ${String(statusCode)}.`);
     return statusCode === 403 ? new PermissionDenied() : new NotAuthenticated();
   }
 
@@ -229,7 +240,7 @@ function connectRequest(handshake: Handshake, options: LoginOptions, { scope, id
       const request = {
         method,
         url: handshake.url,
-        headerLines: [...forwardedHeaders(handshake.headerLines)],
+        headerLines: [...forwardedHeaders(handshake.headerLines, options.forwardHeaders)],
         peer: handshake.peer,
       };
       return askMiddleware(middleware, request, options.app, (req) => {

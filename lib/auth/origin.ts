@@ -17,7 +17,11 @@ const DEFAULT_PORTS = new Map([
 export function isAllowedOrigin(request: IncomingMessage, encrypted: boolean, allowed: AllowedOrigins | undefined): boolean {
   const { origin } = request.headers;
   if (origin === undefined) return true;
-  if (typeof allowed === 'function') return allowed(origin, request);
+  if (typeof allowed === 'function') {
+    // A promise, which is truthy, must not let anybody in.
+    const verdict: unknown = allowed(origin, request);
+    return verdict === true;
+  }
   if (allowed?.includes(origin) === true) return true;
   return isSameOrigin(origin, request.headers.host, encrypted);
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 import type { Identity } from './identity.js';
 import type { Login } from './login.js';
-import { hasSession, LoginSession } from './login-session.js';
+import { hasSession, LoginSession, passSession } from './login-session.js';
 
 /** A session and what its store held when the action began. */
 interface ActionSession {
@@ -24,11 +24,13 @@ export class RequestLogin {
     this.#of = of;
   }
 
-  /** Logs a request in. */
+  /** Logs a request in. The handler's comes after those of the permissions, and has the session as they left it. */
   apply(req: IncomingMessage): void {
-    this.#identity.applyTo(req);
+    const earlier = this.#req;
     this.#req = req;
-    if (this.#of !== undefined) this.#before = this.#of.session.inflate(req, this.#of.data);
+    this.#identity.applyTo(req);
+    if (earlier !== undefined) passSession(earlier, req);
+    else if (this.#of !== undefined) this.#before = this.#of.session.inflate(req, this.#of.data);
   }
 
   /** Whether the handler has destroyed or regenerated the session by itself. */
@@ -37,13 +39,18 @@ export class RequestLogin {
     return !hasSession(this.#req) || this.#req.sessionID !== session.id;
   }
 
+  /** Saves nothing, because the action was broken off. What its handler still does to the session is no longer of this socket. */
+  abandon(): void {
+    this.#login.release(this);
+  }
+
   /** Saves the session as express-session does at the end of a request; the socket follows a login or logout of its handler. */
   async commit(): Promise<void> {
     const req = this.#req;
     this.#login.release(this);
     if (req === undefined || this.#login.ended) return;
     const before = this.#of?.session;
-    const after = before === undefined ? await LoginSession.of(req) : await before.commit(req, this.#before);
+    const after = before === undefined ? LoginSession.of(req) : await before.commit(req, this.#before);
     if (after !== before) this.#login.follow(after, 'user' in req ? req.user : undefined);
   }
 }

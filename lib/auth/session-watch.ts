@@ -12,7 +12,7 @@ const watched = new WeakMap<SessionStore, SessionWatch>();
 class SessionWatch {
   readonly #store: SessionStore;
   readonly #listeners = new Map<string, Set<Listener>>();
-  #unwrap: (() => void) | undefined;
+  #unwrap: (() => boolean) | undefined;
 
   constructor(store: SessionStore) {
     this.#store = store;
@@ -25,13 +25,12 @@ class SessionWatch {
     return () => {
       listeners.delete(listener);
       if (listeners.size === 0 && this.#listeners.get(id) === listeners) this.#listeners.delete(id);
-      if (this.#listeners.size > 0) return;
-      this.#unwrap?.();
-      this.#unwrap = undefined;
+      if (this.#listeners.size === 0 && this.#unwrap?.() === true) this.#unwrap = undefined;
     };
   }
 
-  #wrap(): () => void {
+  /** Returns the function that takes the wrapper off again, if it can. */
+  #wrap(): () => boolean {
     const store = this.#store;
     const own = Object.getOwnPropertyDescriptor(store, 'destroy');
     const destroy = store.destroy.bind(store);
@@ -44,10 +43,11 @@ class SessionWatch {
     };
     store.destroy = wrapped;
     return () => {
-      // Somebody else has wrapped it since: then ours stays below theirs, with nobody listening.
-      if (store.destroy !== wrapped) return;
+      // Somebody else has wrapped it since: then ours stays below theirs, for those who listen next.
+      if (store.destroy !== wrapped) return false;
       if (own === undefined) Reflect.deleteProperty(store, 'destroy');
       else Object.defineProperty(store, 'destroy', own);
+      return true;
     };
   }
 

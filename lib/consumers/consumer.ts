@@ -64,7 +64,9 @@ export class Consumer {
       return await this.#perform(action, args, link);
     } catch (error) {
       const { status, errors, unexpected } = toErrorReply(error);
-      if (unexpected) link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
+      // That the socket has gone is no error, but the reason why the action was broken off.
+      if (unexpected && error !== link.signal.reason)
+        link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
       return failure(errors, status);
     }
   }
@@ -72,17 +74,23 @@ export class Consumer {
   async #perform(action: string, args: ActionRun['args'], link: Link): Promise<Outcome> {
     let begun: Promise<RequestLogin> | undefined;
     const login = (): Promise<RequestLogin> => (begun ??= link.login.begin());
-    await checkAction(this.#permissions, {
-      scope: link.login.scope,
-      action,
-      args,
-      passes: async (middleware, method) => {
-        const requestLogin = await login();
-        return askMiddleware(middleware, link.login.request(method, link.login.scope.path), link.app, (req) => {
-          requestLogin.apply(req);
-        });
-      },
-    });
+    try {
+      await checkAction(this.#permissions, {
+        scope: link.login.scope,
+        action,
+        args,
+        passes: async (middleware, method) => {
+          const requestLogin = await login();
+          return askMiddleware(middleware, link.login.request(method, link.login.scope.path), link.app, (req) => {
+            requestLogin.apply(req);
+          });
+        },
+      });
+    } catch (refusal) {
+      // Over HTTP a refusal, too, is a response, at whose end the session is saved.
+      await (await begun)?.commit();
+      throw refusal;
+    }
     const perform = this.#actions.get(action);
     if (perform === undefined) throw new MethodNotAllowed(action);
     return perform({ link, action, args, login });

@@ -88,7 +88,8 @@ function performRoute(handler: Handler, choose: ChooseTarget, settings: Required
       },
     }).catch(async (error: unknown) => {
       // Over HTTP an error, too, ends in a response, at whose end the session is saved; a request that is broken off does not.
-      if (!(error instanceof ActionTimeout) && !run.link.signal.aborted) await login.commit();
+      if (error instanceof ActionTimeout || run.link.signal.aborted) login.abandon();
+      else await login.commit();
       throw error;
     });
     const reply: Outcome = replyOf(exchange, printed, settings.exposeHeaders);
