@@ -523,10 +523,8 @@ describe('a request that can not be one', () => {
 });
 
 test('nothing is left behind: no timer, no handle, whatever the end', async () => {
-  const count = (): number => process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate').length;
-  await new Promise(setImmediate);
-  const before = count();
-  for (let round = 0; round < 20; round += 1) {
+  const resources = (): string[] => process.getActiveResourcesInfo().filter((kind) => kind !== 'Immediate');
+  const endInEveryWay = async (): Promise<void> => {
     await dispatch((_req, res) => res.end('x'), { url: '/' });
     await dispatch((_req, res) => res.end('x'), { method: 'POST', url: '/', body: Readable.from(['a']) });
     await dispatch((req) => req.socket.destroy(), { url: '/' }).catch(nothing);
@@ -540,9 +538,13 @@ test('nothing is left behind: no timer, no handle, whatever the end', async () =
     );
     await dispatch((_req, res) => res.end('x'.repeat(100)), { url: '/' }, { maxResponseBytes: 10 }).catch(nothing);
     await dispatch(() => Promise.reject(new Error('x')), { url: '/' }).catch(nothing);
-  }
-  await new Promise(setImmediate);
-  expect(count()).toBe(before);
+    await new Promise(setImmediate);
+  };
+  await endInEveryWay();
+  const before = resources().length;
+  for (let round = 0; round < 20; round += 1) await endInEveryWay();
+  // What earlier tests left may be gone by now.
+  expect(resources().length).toBeLessThanOrEqual(before);
 });
 
 function withResolvers<T>() {
