@@ -32,8 +32,8 @@ export interface Entry {
   readonly layers: readonly Layer[];
 }
 
-// Stands for any value when two routes are compared; no static segment is called like this.
-const ANY_VALUE = 'any-value-7f3a';
+// Stand for all values when two routes are compared: no static segment, nor a pattern for anything in particular, takes all of them.
+const ANY_VALUES = ['any-value-7f3a', '1', 'Ω ~'];
 
 /** The routes of a Router or application, in the order in which Express tries them. */
 export class RouteMap {
@@ -71,8 +71,8 @@ export class RouteMap {
     const others = this.#entries.filter((entry) => !isRoute(entry) && entry.kind !== 'middleware' && answers(entry, method));
     const uncertain = !this.#readable || others.some((entry) => entry.path === undefined);
     return templates.map((template) => {
-      const usual = usualPath(template);
-      const entry = named ?? others.find((one) => leadsTo(one, usual));
+      const usual = usualPaths(template);
+      const entry = named ?? others.find((one) => usual.some((path) => leadsTo(one, path)));
       if (entry === undefined && !uncertain) throw new TypeError(`There is no route "${method} ${path}". ${this.describe()}`);
       return this.#toTarget(method, path, template, entry);
     });
@@ -92,11 +92,12 @@ export class RouteMap {
   }
 
   #toTarget(method: string, path: string, template: RouteTemplate, entry: Entry | undefined): Target {
-    const usual = usualPath(template);
+    const usual = usualPaths(template);
     const before = entry === undefined ? this.#entries : this.#entries.slice(0, this.#entries.indexOf(entry));
     // What takes every value alike is part of the target's own way: `router.all('*', …)`, a route that calls next().
     const rivals = before.filter(
-      (one) => (one.path !== undefined || entry !== undefined) && answers(one, method) && !leadsTo(one, usual),
+      (one) =>
+        (one.path !== undefined || entry !== undefined) && answers(one, method) && !usual.every((way) => leadsTo(one, way)),
     );
     return { method, path, template, entry, rivals };
   }
@@ -185,8 +186,8 @@ function answers({ methods, anyMethod }: Entry, method: string): boolean {
   return anyMethod || methods.includes(method) || (method === 'HEAD' && methods.includes('GET'));
 }
 
-function usualPath(template: RouteTemplate): string {
-  return writePath(template, new Map(template.parameters.map((name) => [name, ANY_VALUE])));
+function usualPaths(template: RouteTemplate): readonly string[] {
+  return ANY_VALUES.map((value) => writePath(template, new Map(template.parameters.map((name) => [name, value]))));
 }
 
 /** Whether Express would come to it with this path. */
