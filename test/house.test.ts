@@ -1,4 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { LegacyESLint } from 'eslint/use-at-your-own-risk';
+import ts from 'typescript';
 
 /** The project's own rules, as they read a text that stood in a file. What needs the types of the whole program is left out. */
 const linter = new LegacyESLint({
@@ -130,6 +134,21 @@ describe('lib/ is held to', () => {
   it('rules that no comment turns off', async () => {
     const found = await refusals('lib/protocol/part.ts', "// eslint-disable-next-line no-console\nconsole.log('here');\n");
     expect(found).toEqual([expect.stringContaining("has no effect because you have 'noInlineConfig'"), 'no-console']);
+  });
+});
+
+describe('every export says what it is', () => {
+  const lib = join(__dirname, '../lib');
+
+  it.each(readdirSync(lib, { encoding: 'utf8', recursive: true }).filter((file) => file.endsWith('.ts')))('in lib/%s', (file) => {
+    const source = ts.createSourceFile(file, readFileSync(join(lib, file), 'utf8'), ts.ScriptTarget.Latest, true);
+    const silent = source.statements.filter(
+      (statement) =>
+        ts.canHaveModifiers(statement) &&
+        ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) === true &&
+        ts.getJSDocCommentsAndTags(statement).length === 0,
+    );
+    expect(silent.map((statement) => statement.getText().split('\n')[0])).toEqual([]);
   });
 });
 

@@ -55,6 +55,7 @@ export interface PerformOptions {
   readonly onLateError?: ((error: unknown) => void) | undefined;
 }
 
+/** Milliseconds that a request has. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
 const LOOPBACK: Peer = { remoteAddress: '127.0.0.1', localAddress: '127.0.0.1' };

@@ -18,6 +18,7 @@ export interface RateLimit {
   readonly burst?: number;
 }
 
+/** What holds for a limit that no option names. */
 export const DEFAULT_LIMITS: Limits = {
   maxFrameBytes: 64 * 1024,
   maxQueuedFrames: 64,

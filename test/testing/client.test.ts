@@ -9,7 +9,10 @@ function build() {
   });
   const channels = createChannels();
   channels.route('/ws/things', viewAsConsumer(router, { list: 'GET /' }));
-  channels.route('/ws/closed', viewAsConsumer(router, { list: 'GET /' }, { permissions: [permission({ connect: () => false })] }));
+  channels.route(
+    '/ws/closed',
+    viewAsConsumer(router, { list: 'GET /' }, { permissions: [permission({ connect: () => false })] }),
+  );
   return channels;
 }
 
@@ -17,7 +20,13 @@ test('connects by the real handshake, without a port', async () => {
   const channels = build();
   const client = await connect(channels, '/ws/things', { headers: { cookie: 'a=b' } });
   const reply = await client.request({ action: 'list', request_id: 1 });
-  expect(reply).toEqual({ errors: [], data: { cookie: 'a=b', ip: '127.0.0.1' }, action: 'list', response_status: 200, request_id: 1 });
+  expect(reply).toEqual({
+    errors: [],
+    data: { cookie: 'a=b', ip: '127.0.0.1' },
+    action: 'list',
+    response_status: 200,
+    request_id: 1,
+  });
   await client.close();
   expect(channels.size).toBe(0);
   await channels.close();
