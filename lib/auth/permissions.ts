@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 import type { Handler } from '../http/handler.js';
 import { isObject } from '../protocol/envelope.js';
-import { PermissionDenied } from '../protocol/errors.js';
+import { PermissionDenied, toErrorReply } from '../protocol/errors.js';
 import { isPresent } from './authentication.js';
 import type { Scope } from './scope.js';
 
@@ -85,7 +85,7 @@ export function and(...permissions: readonly Permission[]): Permission {
   };
 }
 
-/** Allowed if one of them allows, asked in order; likewise at connect. */
+/** Allowed if one of them allows, asked in order; likewise at connect. If none does, the first reason that was thrown is told. */
 export function or(...permissions: readonly Permission[]): Permission {
   return {
     connect: (request) => some(permissions, (one) => one.connect(request)),
@@ -95,7 +95,7 @@ export function or(...permissions: readonly Permission[]): Permission {
 
 /** Allowed if the other refuses. Who may connect is left alone: everybody. */
 export function not(other: Permission): Permission {
-  return { connect: () => true, action: async (request) => (await other.action(request)) !== true };
+  return { connect: () => true, action: async (request) => !(await decide(() => other.action(request))).allowed };
 }
 
 /** @throws {@link PermissionDenied}, or what a rule threw */
@@ -118,6 +118,22 @@ async function every(permissions: readonly Permission[], ask: (one: Permission) 
 }
 
 async function some(permissions: readonly Permission[], ask: (one: Permission) => Verdict): Promise<boolean> {
-  for (const one of permissions) if ((await ask(one)) === true) return true;
+  let first: Error | undefined;
+  for (const one of permissions) {
+    const { allowed, reason } = await decide(() => ask(one));
+    if (allowed) return true;
+    first ??= reason;
+  }
+  if (first !== undefined) throw first;
   return false;
+}
+
+/** What a rule decides. One that throws an answer for the client has refused; one that fails has decided nothing. */
+async function decide(ask: () => Verdict): Promise<{ readonly allowed: boolean; readonly reason?: Error }> {
+  try {
+    return { allowed: (await ask()) === true };
+  } catch (reason) {
+    if (!(reason instanceof Error) || toErrorReply(reason).unexpected) throw reason;
+    return { allowed: false, reason };
+  }
 }
