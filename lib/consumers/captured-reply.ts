@@ -1,5 +1,6 @@
 import { TextDecoder } from 'node:util';
 
+import { isExpressJson } from '../http/application.js';
 import type { Exchange } from '../http/exchange.js';
 import { failure, type Outcome } from '../protocol/envelope.js';
 
@@ -8,14 +9,16 @@ export type PrintedJson = () => string | undefined;
 
 const JSON_TYPE = /^(?:application|text)\/(?:[\w.+-]+\+)?json$/;
 const TEXT_TYPE =
-  /^(?:text\/.*|application\/(?:javascript|xml|xhtml\+xml|x-www-form-urlencoded|yaml|graphql|[\w.-]+\+xml)|image\/svg\+xml)$/;
+  /^(?:text\/.*|application\/(?:(?:x-)?(?:javascript|yaml|ndjson)|xml|x-www-form-urlencoded|graphql|[\w.-]+\+xml)|image\/svg\+xml)$/;
 
 /**
  * Watches `res.json` of one response, so that the text that it prints can be embedded as it is: nobody parses it or prints it again.
- * It is an own property of the response, which calls whatever `json` the response would have had.
+ * It is an own property of the response, which calls whatever `json` the response would have had. Only Express's own is taken at its
+ * word, and only if it hands its text to us: what another one prints, or a middleware makes of it, may be no JSON.
  */
 export function watchJson({ res }: Exchange): PrintedJson {
   let printed: string | undefined;
+  let inJson = false;
   const own = (name: 'json' | 'send', call: (original: (...args: unknown[]) => unknown, args: unknown[]) => unknown): void => {
     const watched = function (this: object, ...args: unknown[]): unknown {
       const original: unknown = Reflect.get(prototypeOf(this), name);
@@ -24,28 +27,27 @@ export function watchJson({ res }: Exchange): PrintedJson {
     };
     Object.assign(res, { [name]: watched });
   };
-  let inJson = false;
-  own('json', (json, args) => {
-    inJson = true;
-    return json(...args);
-  });
-  // Express's `json` ends by handing the printed text to `send`.
   own('send', (send, args) => {
     if (inJson && args.length === 1 && typeof args[0] === 'string') printed = args[0];
     inJson = false;
     return send(...args);
+  });
+  const watchedSend: unknown = Reflect.get(res, 'send');
+  own('json', (json, args) => {
+    inJson = isExpressJson(Reflect.get(prototypeOf(res), 'json')) && Reflect.get(res, 'send') === watchedSend;
+    return json(...args);
   });
   return () => printed;
 }
 
 /** The reply that a captured response becomes. */
 export function replyOf(exchange: Exchange, printedJson: PrintedJson, exposeHeaders: readonly string[]): Outcome {
-  const { res } = exchange;
-  const status = res.statusCode;
-  const headers = exposed(exchange, exposeHeaders);
-  const { text, encoding, isList } = readBody(exchange, printedJson);
+  const { status, statusMessage } = exchange.capture;
+  const header = headersOf(exchange);
+  const headers = exposed(status, header, exposeHeaders);
+  const { text, encoding, isList } = readBody(exchange.capture, header, printedJson);
   if (status < 400) return { status, data: text, errors: '[]', encoding, headers };
-  if (text === 'null') return { ...failure([res.statusMessage], status), headers };
+  if (text === 'null') return { ...failure([statusMessage], status), headers };
   return { status, data: text, errors: isList ? text : `[${text}]`, encoding, headers };
 }
 
@@ -58,22 +60,31 @@ interface BodyText {
 
 const EMPTY: BodyText = { text: 'null', isList: false };
 
-function readBody({ res, capture }: Exchange, printedJson: PrintedJson): BodyText {
+/** A header of a response; undefined if there is none. */
+type HeaderOf = (name: string) => number | string | readonly string[] | undefined;
+
+/** What was given to `writeHead` alone has left no trace in the response: then the captured headers are read. */
+function headersOf(exchange: Exchange): HeaderOf {
+  const { res } = exchange;
+  if (res.getHeaderNames().length > 0) return (name) => res.getHeader(name);
+  const headers = exchange.headers();
+  return (name) => headers[name.toLowerCase()];
+}
+
+function readBody(capture: Exchange['capture'], header: HeaderOf, printedJson: PrintedJson): BodyText {
   if (capture.length === 0) return EMPTY;
-  const [type = '', charset] = contentType(res.getHeader('content-type'));
-  const encoded = res.getHeader('content-encoding');
+  const [type = '', charset] = contentType(header('content-type'));
+  const encoded = header('content-encoding');
   if (encoded !== undefined && encoded !== 'identity') return bytes(capture.body());
-  if (JSON_TYPE.test(type)) {
-    const printed = printedJson();
-    if (printed !== undefined && isWhole(printed, capture)) return json(printed);
-    const text = capture.singleText() ?? decode(capture.body(), charset);
-    if (text !== undefined && isJson(text)) return json(text);
-    // Says JSON and is none: it must not break the envelope.
-    return text === undefined ? bytes(capture.body()) : plain(text);
-  }
-  if (type !== '' && !TEXT_TYPE.test(type)) return bytes(capture.body());
+  const isJsonType = JSON_TYPE.test(type);
+  const printed = isJsonType ? printedJson() : undefined;
+  if (printed !== undefined && isWhole(printed, capture)) return json(printed);
+  // A charset says that it is text, whatever the type.
+  if (!isJsonType && type !== '' && charset === undefined && !TEXT_TYPE.test(type)) return bytes(capture.body());
   const text = capture.singleText() ?? decode(capture.body(), charset);
-  return text === undefined ? bytes(capture.body()) : plain(text);
+  if (text === undefined) return bytes(capture.body());
+  // What says JSON and is none must not break the envelope.
+  return isJsonType && isJson(text) ? json(text) : plain(text);
 }
 
 /** Whether nothing has changed the printed text on its way to the capture. */
@@ -124,11 +135,10 @@ function isJson(text: string): boolean {
   }
 }
 
-function exposed({ res }: Exchange, names: readonly string[]): Outcome['headers'] {
+function exposed(status: number, header: HeaderOf, names: readonly string[]): Outcome['headers'] {
   const told = new Map<string, string | readonly string[]>();
-  if (res.statusCode >= 300 && res.statusCode < 400) names = ['location', ...names];
-  for (const name of names) {
-    const value = res.getHeader(name);
+  for (const name of status >= 300 && status < 400 ? ['location', ...names] : names) {
+    const value = header(name);
     if (value !== undefined) told.set(name.toLowerCase(), typeof value === 'number' ? String(value) : value);
   }
   return told.size === 0 ? undefined : Object.fromEntries(told);

@@ -15,6 +15,7 @@ export interface Application {
 
 const standalone = new WeakMap<Handler, Handler>();
 let fallback: Application | undefined;
+const expressJson: unknown = Reflect.get(express.response, 'json');
 
 /** Whether a handler is an Express application: it has settings and brings its own `req.*` and `res.*`. */
 export function isApplication(handler: unknown): handler is Application {
@@ -85,6 +86,11 @@ export function becomeExpress(app: Application, req: IncomingMessage, res: Serve
   Object.assign(res, { req, locals: { __proto__: null } });
   // Express 5 has a getter for it on its prototype; Express 4 parses it in a middleware.
   if (!('query' in req)) Object.assign(req, { query: parseQuery(app, req.url ?? '') });
+}
+
+/** Whether a `res.json` is Express's own, which prints JSON and nothing else. */
+export function isExpressJson(json: unknown): boolean {
+  return json === expressJson;
 }
 
 /** The application of handlers that were given none. */
