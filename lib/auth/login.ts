@@ -257,7 +257,7 @@ function connectRequest(handshake: Handshake, options: LoginOptions, { scope, id
 function isSameUser(one: unknown, other: unknown): boolean {
   if (!isPresent(one) || !isPresent(other)) return isPresent(one) === isPresent(other);
   if (typeof one !== 'object' || typeof other !== 'object') return one === other;
-  for (const key of ['id', 'pk', '_id', 'sub']) {
+  for (const key of ['id', 'pk', '_id', 'sub', 'uuid', 'username', 'email']) {
     const first: unknown = Reflect.get(one, key);
     const second: unknown = Reflect.get(other, key);
     if (first !== undefined || second !== undefined) return String(first) === String(second);

@@ -194,6 +194,23 @@ describe('a login by token', () => {
     await channels.close();
   });
 
+  test.each(['id', '_id', 'uuid', 'username', 'email'])('users are told apart by %s', async (key) => {
+    const users: RequestHandler = (req, _res, next) => {
+      const [, name] = (req.get('authorization') ?? '').split(' ');
+      Object.assign(req, { user: { role: 'nurse', [key]: name } });
+      next();
+    };
+    const router = express.Router().get('/', (req, res) => void res.json(req.user));
+    const channels = createChannels(undefined, { reauthenticate: true })
+      .use(users)
+      .route('/ws', viewAsConsumer(router, { whoami: 'GET' }));
+    const client = await openWith(await listen(channels), 'alice');
+    expect(await client.act('reauthenticate', { token: 'bob' })).toMatchObject({ response_status: 403 });
+    expect(await client.act('reauthenticate', { token: 'alice' })).toMatchObject({ response_status: 200 });
+    expect(await client.act('whoami')).toMatchObject({ data: { [key]: 'alice' } });
+    await channels.close();
+  });
+
   test('is not renewed by default: there is no such action', async () => {
     const { channels, port } = await serve({});
     const client = await openWith(port, tokenOf('alice'));

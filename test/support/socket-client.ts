@@ -12,6 +12,8 @@ export interface HandshakeOptions {
   readonly protocols?: readonly string[];
   readonly perMessageDeflate?: boolean;
   readonly tls?: boolean;
+  /** A header line that no client would send, as it stands. */
+  readonly line?: string;
 }
 
 /** The answer to a handshake that was not let in. */
@@ -91,6 +93,7 @@ function shake(port: number, path: string, options: HandshakeOptions): Promise<S
       headers: { ...options.headers },
       perMessageDeflate: options.perMessageDeflate ?? false,
       rejectUnauthorized: false,
+      ...(options.line !== undefined && { createConnection: () => connectWith(port, options.line ?? '') }),
     },
   );
   return new Promise((resolve, reject) => {
@@ -109,6 +112,17 @@ function shake(port: number, path: string, options: HandshakeOptions): Promise<S
       });
     });
   });
+}
+
+/** A connection that puts one more line into the head of the first request on it. */
+function connectWith(port: number, line: string): Socket {
+  const socket = connect(port, '127.0.0.1');
+  const write = socket.write.bind(socket);
+  socket.write = (head: string | Uint8Array) => {
+    Reflect.deleteProperty(socket, 'write');
+    return write(String(head).replace('\r\n\r\n', `\r\n${line}\r\n\r\n`), 'latin1');
+  };
+  return socket;
 }
 
 /** Lines of a handshake that is in order; `more` comes after them, and `without` names what is left out. */
