@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 
 import { ActionTimeout } from '../protocol/errors.js';
 import { asServerHandler } from './application.js';
-import { Exchange, type ExchangeRequest, type RequestBody } from './exchange.js';
+import { connectionReset, Exchange, type ExchangeRequest, type RequestBody } from './exchange.js';
 import type { Handler, Next } from './handler.js';
 import type { Peer } from './peer.js';
 
@@ -90,12 +90,21 @@ export async function dispatch(
     maxResponseBytes: options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
     signal: request.signal,
   });
-  return {
-    status: exchange.capture.status,
-    statusMessage: exchange.capture.statusMessage,
-    headers: exchange.headers(),
-    body: exchange.capture.body(),
-  };
+  const { capture } = exchange;
+  const headers = exchange.headers();
+  return { status: capture.status, statusMessage: capture.statusMessage, headers, body: receivedBody(exchange, headers) };
+}
+
+/**
+ * The body as a client takes it off the wire: `Content-Length` says where it ends, whatever the handler has written.
+ *
+ * @throws an `ECONNRESET` error if the handler has ended before it wrote all that it announced
+ */
+function receivedBody({ capture, res }: Exchange, headers: IncomingHttpHeaders): Buffer {
+  const body = capture.body();
+  const announced = Number(headers['content-length'] ?? body.length);
+  if (announced > body.length && res._hasBody) throw connectionReset('aborted');
+  return announced < body.length ? body.subarray(0, announced) : body;
 }
 
 /** Runs a handler on one exchange and resolves when its response is whole. */

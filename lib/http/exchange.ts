@@ -191,6 +191,6 @@ function closesConnection(header: string | undefined): boolean {
 }
 
 /** The error that Node's HTTP client and server use for a lost connection. */
-function connectionReset(message: string): Error {
+export function connectionReset(message: string): Error {
   return Object.assign(new Error(message), { code: 'ECONNRESET' });
 }

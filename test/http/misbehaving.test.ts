@@ -302,6 +302,28 @@ describe('a handler that breaks off, over HTTP and by dispatch', () => {
   });
 });
 
+describe('a body that is not as long as the handler announced', () => {
+  const announce =
+    (length: number): RawHandler =>
+    (_req, res) => {
+      res.setHeader('Content-Length', length);
+      res.end('abcdef');
+    };
+
+  test('ends where it was said to end', async () => {
+    expect(String((await dispatch(announce(3), { url: '/' })).body)).toBe('abc');
+  });
+
+  test('is a lost connection if there is less of it', async () => {
+    await expect(dispatch(announce(9), { url: '/' })).rejects.toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  test('may be announced where none is sent', async () => {
+    const { headers, body } = await dispatch(announce(9), { method: 'HEAD', url: '/' });
+    expect([headers['content-length'], body.length]).toEqual(['9', 0]);
+  });
+});
+
 describe('a handler that throws', () => {
   const failure = new Error('failed');
 
