@@ -3,6 +3,9 @@ import { inspect, types } from 'node:util';
 /** What an error says to the client: a text, a list, or an object of fields, each with its list of texts. */
 export type ErrorDetail = string | readonly unknown[] | Readonly<Record<string, unknown>>;
 
+/** What is told of an error that says nothing to the client. */
+const NEUTRAL = 'A server error occurred.';
+
 /** Options of the constructors below. */
 export interface ActionErrorOptions {
   /** HTTP status of the reply. @default the status of the class */
@@ -24,7 +27,7 @@ export class ActionError extends Error {
   readonly code: string;
   readonly detail: ErrorDetail;
 
-  constructor(detail: ErrorDetail = 'A server error occurred.', options: ActionErrorOptions = {}) {
+  constructor(detail: ErrorDetail = NEUTRAL, options: ActionErrorOptions = {}) {
     super(
       typeof detail === 'string' ? detail : JSON.stringify(detail),
       'cause' in options ? { cause: options.cause } : undefined,
@@ -159,8 +162,8 @@ export function toErrorReply(error: unknown): ErrorReply {
   if (error instanceof ActionError)
     return { status: error.status, errors: detailList(error.detail), unexpected: error.status >= 500 };
   const status = exposedStatus(error);
-  if (status !== undefined) return { status, errors: [toError(error).message], unexpected: status >= 500 };
-  return { status: 500, errors: ['A server error occurred.'], unexpected: true };
+  if (status !== undefined) return { status, errors: [messageOf(error) ?? NEUTRAL], unexpected: status >= 500 };
+  return { status: 500, errors: [NEUTRAL], unexpected: true };
 }
 
 /** The status of an error that may be told to the client: by the convention of http-errors, one that says `expose`. */
@@ -170,6 +173,12 @@ export function exposedStatus(error: unknown): number | undefined {
   const status = 'status' in error ? error.status : 'statusCode' in error ? error.statusCode : undefined;
   if (typeof status !== 'number' || !Number.isInteger(status) || status < 400 || status > 599) return undefined;
   return status;
+}
+
+/** Errors of another realm are no `Error` of ours, and what says `expose` need not be one. */
+function messageOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('message' in error)) return undefined;
+  return typeof error.message === 'string' && error.message !== '' ? error.message : undefined;
 }
 
 function detailList(detail: ErrorDetail): readonly unknown[] {
