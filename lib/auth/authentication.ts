@@ -79,7 +79,7 @@ export async function authenticate(
   };
 
   const request = { method: 'GET', url: handshake.url, headerLines: [...handshake.headerLines], peer: handshake.peer };
-  const exchange = await perform(inTurn(options.middleware), request, {
+  const exchange = await perform(inTurn(options.middleware, options.onError), request, {
     timeoutMs: options.timeoutMs,
     maxResponseBytes: MAX_REFUSAL_BYTES,
     signal: hooks.signal,
@@ -98,7 +98,7 @@ export async function authenticate(
 }
 
 /** Express's way through a list of middleware: an error goes to the next error handler. */
-function inTurn(middleware: readonly Handler[]): Handler {
+function inTurn(middleware: readonly Handler[], onError: (error: unknown) => void): Handler {
   return (req, res, done) => {
     const step = (index: number, error: unknown): void => {
       const handler: unknown = middleware[index];
@@ -108,7 +108,11 @@ function inTurn(middleware: readonly Handler[]): Handler {
       }
       let called = false;
       const next: Next = (problem) => {
-        if (called) return;
+        if (called) {
+          // A middleware that fails after it has let the request through; there is nobody left to tell but the operator.
+          if (problem !== undefined && problem !== null) onError(problem);
+          return;
+        }
         called = true;
         step(index + 1, problem);
       };

@@ -30,6 +30,9 @@ export interface ChannelsOptions {
   readonly onError?: (error: unknown, details: Partial<ErrorDetails>) => void;
 }
 
+/** With more, Node's timers fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** @throws TypeError for an option that can't be meant; the message says what was expected */
 export function checkOptions({
   origins,
@@ -42,13 +45,18 @@ export function checkOptions({
 }: ChannelsOptions): void {
   checkOrigins(origins);
   checkForwardedHeaders(forwardHeaders ?? []);
-  const numbers: Record<string, unknown> = { ...limits, handshakeTimeoutMs };
-  if (heartbeat) numbers['heartbeat.everyMs'] = heartbeat.everyMs;
-  if (revalidate) numbers['revalidate.everyMs'] = revalidate.everyMs;
+  const numbers: Record<string, unknown> = { ...limits };
   if (rate) Object.assign(numbers, { 'rate.perSecond': rate.perSecond, 'rate.burst': rate.burst });
   for (const [name, value] of Object.entries(numbers)) {
     if (value === undefined || (typeof value === 'number' && value > 0)) continue;
     throw new TypeError(`Expected \`${name}\` to be a positive number, got ${inspect(value)}.`);
+  }
+  const times: Record<string, unknown> = { handshakeTimeoutMs };
+  if (heartbeat) times['heartbeat.everyMs'] = heartbeat.everyMs;
+  if (revalidate) times['revalidate.everyMs'] = revalidate.everyMs;
+  for (const [name, value] of Object.entries(times)) {
+    if (value === undefined || (typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS)) continue;
+    throw new TypeError(`Expected \`${name}\` to be a positive number of milliseconds below 2^31, got ${inspect(value)}.`);
   }
 }
 

@@ -1,25 +1,22 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
+import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
 
-import { type WebSocket, WebSocketServer } from 'ws';
+import type { WebSocket } from 'ws';
 
-import { chooseProtocol, withBearerToken } from '../auth/bearer-token.js';
-import type { Handshake } from '../auth/authentication.js';
-import { Login, type LoginOptions } from '../auth/login.js';
-import { isAllowedOrigin } from '../auth/origin.js';
-import { Consumer, type ErrorDetails } from '../consumers/consumer.js';
+import type { Login } from '../auth/login.js';
+import { Consumer } from '../consumers/consumer.js';
 import { type Application, defaultApplication, isApplication } from '../http/application.js';
 import type { Handler } from '../http/handler.js';
-import type { Peer } from '../http/peer.js';
 import { CloseCode } from '../protocol/close-code.js';
 import { type ChannelsOptions, checkOptions, intervalOf } from './channels-options.js';
 import { Connection, type ConnectionOptions } from './connection.js';
-import { DEFAULT_LIMITS } from './limits.js';
+import { Handshakes } from './handshakes.js';
+import { limitsOf } from './limits.js';
 import { PathTable } from './path-table.js';
-import { refuseUpgrade, refuseUpgradeWith, type Upgrade } from './upgrade.js';
+import { refuseUpgrade, type Upgrade } from './upgrade.js';
 
 /** Options of {@link Channels.close}. */
 export interface CloseOptions {
@@ -34,32 +31,18 @@ export class Channels {
   readonly #app: Application;
   readonly #middleware: Handler[] = [];
   readonly #paths = new PathTable();
-  readonly #sockets: WebSocketServer;
+  readonly #handshakes: Handshakes;
   readonly #connections = new Set<Connection>();
-  readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>();
   readonly #detach = new Map<HttpServer, () => void>();
-  readonly #options: ChannelsOptions;
-  readonly #loginOptions: LoginOptions;
   readonly #connectionOptions: ConnectionOptions;
-  readonly #onError: (error: unknown, details: Partial<ErrorDetails>) => void;
   #own: Server | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal Use {@link createChannels}. */
   constructor(app: Application, options: ChannelsOptions) {
-    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const limits = limitsOf(options.limits);
     this.#app = app;
-    this.#options = options;
-    this.#onError = guarded(options.onError ?? logError);
-    this.#loginOptions = {
-      app,
-      middleware: this.#middleware,
-      timeoutMs: options.handshakeTimeoutMs ?? 10_000,
-      forwardHeaders: options.forwardHeaders ?? [],
-      onError: (error) => {
-        this.#onError(error, {});
-      },
-    };
+    const onError = guarded(options.onError ?? logError);
     this.#connectionOptions = {
       app,
       limits,
@@ -67,17 +50,24 @@ export class Channels {
       heartbeatMs: intervalOf(options.heartbeat),
       revalidateMs: intervalOf(options.revalidate),
       reauthenticate: options.reauthenticate ?? false,
-      onError: this.#onError,
+      onError,
     };
-    this.#sockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      maxPayload: limits.maxFrameBytes,
-      perMessageDeflate: false,
-      handleProtocols: (offered) => chooseProtocol(offered, options.bearerToken ?? {}),
-    });
-    this.#sockets.on('headers', (lines, req) => {
-      for (const cookie of this.#cookies.get(req) ?? []) lines.push(`Set-Cookie: ${cookie}`);
+    this.#handshakes = new Handshakes({
+      origins: options.origins,
+      bearerToken: options.bearerToken ?? {},
+      maxFrameBytes: limits.maxFrameBytes,
+      login: {
+        app,
+        middleware: this.#middleware,
+        timeoutMs: options.handshakeTimeoutMs ?? 10_000,
+        forwardHeaders: options.forwardHeaders ?? [],
+        onError: (error) => {
+          onError(error, {});
+        },
+      },
+      opened: (socket, login, consumer) => {
+        this.#open(socket, login, consumer);
+      },
     });
   }
 
@@ -116,15 +106,12 @@ export class Channels {
    * listeners; if there are none, they are answered with 404.
    */
   attach(server: HttpServer): this {
-    if (typeof (server as HttpServer | undefined)?.on !== 'function')
+    if (!(server instanceof NetServer))
       throw new TypeError(`Expected an HTTP server for attach(), got ${inspect(server, { depth: 0 })}.`);
     if (this.#detach.has(server)) throw new TypeError('These channels are attached to this server already.');
     const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
       const others = server.listenerCount('upgrade') > 1;
-      this.#upgrade({ req, socket, head }, others).catch((error: unknown) => {
-        this.#onError(error, {});
-        refuseUpgrade({ req, socket, head }, 500);
-      });
+      void this.#upgrade({ req, socket, head }, others);
     };
     server.on('upgrade', onUpgrade);
     this.#detach.set(server, () => server.off('upgrade', onUpgrade));
@@ -161,6 +148,7 @@ export class Channels {
   }
 
   async #close(timeoutMs: number): Promise<void> {
+    this.#handshakes.refuseAll();
     const own = this.#own;
     const served = own === undefined ? undefined : new Promise<void>((resolve) => own.close(() => { resolve(); })); // prettier-ignore
     const connections = [...this.#connections];
@@ -172,56 +160,23 @@ export class Channels {
     this.#detach.clear();
   }
 
-  /** The way of a handshake: route, origin, login and connect rules, socket. */
+  /** An upgrade is for one of the routes, or for others on the same server. */
   async #upgrade(upgrade: Upgrade, others: boolean): Promise<void> {
-    const { req, socket, head } = upgrade;
-    const gone = new AbortController();
-    socket.on('error', () => socket.destroy());
-    socket.once('close', () => {
-      gone.abort(new Error('The socket has gone.'));
-    });
-
+    const { req, socket } = upgrade;
+    const cut = (): void => {
+      socket.destroy();
+    };
+    socket.on('error', cut);
     const routed = await this.#paths.find(req.url ?? '/');
-    if (routed === undefined) {
-      if (!others) refuseUpgrade(upgrade, 404);
-      return;
-    }
-    if (this.#closing !== undefined) {
-      refuseUpgrade(upgrade, 503);
-      return;
-    }
-    const handshake = this.#handshakeOf(req, routed.params);
-    if (!isAllowedOrigin(req, handshake.peer.encrypted === true, this.#options.origins)) {
-      refuseUpgrade(upgrade, 403);
-      return;
-    }
-    const admit = routed.consumer.admit.bind(routed.consumer);
-    const { login, authentication } = await Login.open(handshake, this.#loginOptions, admit, gone.signal);
-    if (login === undefined) {
-      refuseUpgradeWith(upgrade, authentication.exchange);
-      return;
-    }
-    if (gone.signal.aborted) return;
-    this.#cookies.set(req, cookiesOf(authentication.exchange.res.getHeader('set-cookie')));
-    this.#sockets.handleUpgrade(req, socket, head, (webSocket) => {
-      this.#open(webSocket, login, routed.consumer);
-    });
+    if (routed !== undefined) await this.#handshakes.decide(upgrade, routed);
+    else if (others) socket.off('error', cut);
+    else refuseUpgrade(upgrade, 404);
   }
 
   #open(webSocket: WebSocket, login: Login, consumer: Consumer): void {
     const connection = new Connection(webSocket, login, consumer, this.#connectionOptions);
     this.#connections.add(connection);
     webSocket.once('close', () => this.#connections.delete(connection));
-  }
-
-  #handshakeOf(req: IncomingMessage, params: Handshake['params']): Handshake {
-    const url = req.url ?? '/';
-    return {
-      url,
-      params,
-      headerLines: withBearerToken(req.rawHeaders, url, this.#options.bearerToken ?? {}),
-      peer: peerOf(req),
-    };
   }
 }
 
@@ -246,16 +201,6 @@ export function createChannels(app?: Application, options: ChannelsOptions = {})
   }
   checkOptions(options);
   return new Channels(app ?? defaultApplication(), options);
-}
-
-function peerOf({ socket }: IncomingMessage): Peer {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  return { remoteAddress, remotePort, localAddress, localPort, encrypted: socket instanceof TLSSocket };
-}
-
-function cookiesOf(header: number | string | readonly string[] | undefined): readonly string[] {
-  if (header === undefined) return [];
-  return typeof header === 'object' ? header : [String(header)];
 }
 
 function logError(error: unknown): void {

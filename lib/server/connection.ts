@@ -25,6 +25,9 @@ export interface ConnectionOptions {
 /** Milliseconds that a client has to answer a close, before its socket is cut. */
 const CLOSE_GRACE_MS = 1_000;
 
+/** Milliseconds within which a client that has too much to read must take some of it. */
+const READ_GRACE_MS = 1_000;
+
 /** One socket: its frames in order, its limits, its signs of life. */
 export class Connection {
   readonly #socket: WebSocket;
@@ -41,6 +44,7 @@ export class Connection {
   #answering: Promise<void> | undefined;
   #malformed = 0;
   #alive = true;
+  #draining = false;
   #closing = false;
 
   constructor(socket: WebSocket, login: Login, consumer: Consumer, options: ConnectionOptions) {
@@ -101,13 +105,14 @@ export class Connection {
 
   /** Answers the frames that have arrived, and reads no more. */
   async drain(): Promise<void> {
+    this.#draining = true;
     this.#socket.pause();
     await this.#answering;
   }
 
   #receive(text: string | null): void {
-    if (this.#closing) return;
     this.#alive = true;
+    if (this.#closing || this.#draining) return;
     if (this.#bucket?.take() === false) {
       void this.close(CloseCode.rate, 'Too many frames.');
       return;
@@ -121,7 +126,8 @@ export class Connection {
     for (let text = this.#inbox.shift(); text !== undefined; text = this.#inbox.shift()) {
       this.#send(await this.#answer(text));
       if (this.#login.ended) void this.close(CloseCode.loginEnded, 'The login has ended.');
-      if (this.#socket.isPaused && this.#inbox.length <= this.#options.limits.maxQueuedFrames / 2) this.#socket.resume();
+      if (this.#socket.bufferedAmount > this.#options.limits.maxQueuedBytes) await this.#taken();
+      if (this.#inbox.length <= this.#options.limits.maxQueuedFrames / 2) this.#readOn();
     }
     this.#answering = undefined;
   }
@@ -165,8 +171,32 @@ export class Connection {
   #send(text: string): void {
     if (this.#closing || this.#socket.readyState !== this.#socket.OPEN) return;
     this.#socket.send(text);
-    if (this.#socket.bufferedAmount > this.#options.limits.maxQueuedBytes)
-      void this.close(CloseCode.tooSlow, 'The client reads too slowly.');
+  }
+
+  /** Waits until the client has taken enough to be sent more; one that takes nothing at all is closed. */
+  async #taken(): Promise<void> {
+    for (let before = Infinity; !this.#closing;) {
+      const waiting = this.#socket.bufferedAmount;
+      if (waiting <= this.#options.limits.maxQueuedBytes) return;
+      if (waiting >= before) void this.close(CloseCode.tooSlow, 'The client reads too slowly.');
+      else await this.#sent(READ_GRACE_MS);
+      before = waiting;
+    }
+  }
+
+  /** Resolves when everything has been sent, or after a while. */
+  #sent(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.#socket.ping(undefined, false, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #readOn(): void {
+    if (this.#socket.isPaused && !this.#draining) this.#socket.resume();
   }
 
   #beat(): void {
@@ -174,8 +204,11 @@ export class Connection {
       this.#alive = false;
       if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping();
     } else if (!this.#socket.isPaused) {
-      // While frames wait, nothing is read, no pong either: then silence is of our own making.
-      void this.close(CloseCode.idle, 'No sign of life.');
+      // While frames wait, nothing is read, no pong either: then silence is of our own making. So it is where the process was too
+      // busy for a while: what has arrived by now is read before the immediate.
+      setImmediate(() => {
+        if (!this.#alive) void this.close(CloseCode.idle, 'No sign of life.');
+      });
     }
   }
 

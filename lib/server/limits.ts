@@ -19,12 +19,23 @@ export interface RateLimit {
 }
 
 /** What holds for a limit that no option names. */
-export const DEFAULT_LIMITS: Limits = {
+const DEFAULT_LIMITS: Limits = {
   maxFrameBytes: 64 * 1024,
   maxQueuedFrames: 64,
   maxQueuedBytes: 1024 * 1024,
   maxMalformedFrames: 100,
 };
+
+/** The limits that are given, and the default for each that is not. */
+export function limitsOf(given: Partial<Limits> = {}): Limits {
+  const {
+    maxFrameBytes = DEFAULT_LIMITS.maxFrameBytes,
+    maxQueuedFrames = DEFAULT_LIMITS.maxQueuedFrames,
+    maxQueuedBytes = DEFAULT_LIMITS.maxQueuedBytes,
+    maxMalformedFrames = DEFAULT_LIMITS.maxMalformedFrames,
+  } = given;
+  return { maxFrameBytes, maxQueuedFrames, maxQueuedBytes, maxMalformedFrames };
+}
 
 /** A token bucket: full at the start, filled at a steady rate, emptied by one token a frame. */
 export class TokenBucket {
