@@ -30,6 +30,9 @@ const DEFAULT_MAX_RESPONSE_BYTES = 1024 * 1024;
  * Makes a consumer of an Express Router, of a whole application with its middleware, or of a bare handler: an action becomes a request
  * through it, and the response becomes the reply. The handlers are not changed and can't tell the difference.
  *
+ * What a handler throws or passes to `next` is answered. A promise that it returns is Express's to look at: Express 5 does, Express 4 does
+ * not, so there a rejection that no handler passes on is an unhandled one, as over HTTP, and the action is answered with 504.
+ *
  * @param mappedActions - the request that each action becomes; by default those of DCRF: create PUT, update PATCH, list and retrieve GET
  * @throws TypeError for an action that no route answers; the message lists the routes there are
  *
