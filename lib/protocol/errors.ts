@@ -26,6 +26,8 @@ export class ActionError extends Error {
   readonly status: number;
   readonly code: string;
   readonly detail: ErrorDetail;
+  /** The convention of http-errors: error handlers of an app, too, may answer with status and message. */
+  readonly expose = true;
 
   constructor(detail: ErrorDetail = NEUTRAL, options: ActionErrorOptions = {}) {
     super(

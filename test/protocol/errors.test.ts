@@ -43,6 +43,8 @@ describe('each error has its status, code and text', () => {
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({ name, status, code, detail: text });
     expect(toErrorReply(error)).toEqual({ status, errors: [text], unexpected: status >= 500 });
+    // Error handlers of an application, and another copy of this package, know it by the convention of http-errors.
+    expect(exposedStatus(error)).toBe(status);
   });
 });
 
