@@ -11,9 +11,12 @@ import type { Handshake } from '../auth/authentication.js';
 import { Login, type LoginOptions } from '../auth/login.js';
 import { isAllowedOrigin } from '../auth/origin.js';
 import { Consumer, type ErrorDetails } from '../consumers/consumer.js';
+import { type GroupMessage, sendToGroup } from '../consumers/groups.js';
 import { type Application, defaultApplication, isApplication } from '../http/application.js';
 import type { Handler } from '../http/handler.js';
 import type { Peer } from '../http/peer.js';
+import type { ChannelLayer } from '../layers/channel-layer.js';
+import { memoryLayer } from '../layers/memory-layer.js';
 import { CloseCode } from '../protocol/close-code.js';
 import { type ChannelsOptions, checkOptions, intervalOf } from './channels-options.js';
 import { Connection, type ConnectionOptions } from './connection.js';
@@ -39,6 +42,7 @@ export class Channels {
   readonly #cookies = new WeakMap<IncomingMessage, readonly string[]>();
   readonly #detach = new Map<HttpServer, () => void>();
   readonly #options: ChannelsOptions;
+  readonly #layer: ChannelLayer;
   readonly #loginOptions: LoginOptions;
   readonly #connectionOptions: ConnectionOptions;
   readonly #onError: (error: unknown, details: Partial<ErrorDetails>) => void;
@@ -50,6 +54,7 @@ export class Channels {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#app = app;
     this.#options = options;
+    this.#layer = options.layer ?? memoryLayer();
     this.#onError = guarded(options.onError ?? logError);
     this.#loginOptions = {
       app,
@@ -62,6 +67,7 @@ export class Channels {
     };
     this.#connectionOptions = {
       app,
+      layer: this.#layer,
       limits,
       rate: options.rate,
       heartbeatMs: intervalOf(options.heartbeat),
@@ -146,6 +152,22 @@ export class Channels {
     return server;
   }
 
+  /**
+   * Sends a message to all connections that have joined a group, in this process and, by the channel layer, in others. It is handled by
+   * their consumers' `on` of the message's `type`.
+   *
+   * @throws TypeError for a group that is no text, or a message without a type
+   *
+   * @example
+   * app.post('/announcements', async (req, res) => {
+   *   await channels.groupSend('everybody', { type: 'announced', text: req.body.text });
+   *   res.sendStatus(204);
+   * });
+   */
+  groupSend(group: string, message: GroupMessage): Promise<void> {
+    return sendToGroup(this.#layer, group, message);
+  }
+
   /** Number of open sockets. */
   get size(): number {
     return this.#connections.size;
@@ -170,6 +192,7 @@ export class Channels {
     await served;
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
+    await this.#layer.close();
   }
 
   /** The way of a handshake: route, origin, login and connect rules, socket. */

@@ -1,0 +1,145 @@
+import { inspect } from 'node:util';
+
+import type { ConnectRequest } from '../auth/permissions.js';
+import type { Scope } from '../auth/scope.js';
+import { Consumer, type Conversation, type Frame, type Link } from '../consumers/consumer.js';
+import { failure, formatEnvelope, isObject } from '../protocol/envelope.js';
+import { ActionError, NotFound, ParseError, PermissionDenied, toErrorReply } from '../protocol/errors.js';
+import { Inbox } from './inbox.js';
+
+/** Frames of one stream that wait, above which the socket waits with it. */
+const MAX_QUEUED_FRAMES = 64;
+
+/**
+ * Several consumers on one socket: frames are `{"stream": name, "payload": frame}` both ways. The streams are independent of each other:
+ * they do not wait for one another, and what goes wrong in one concerns that one alone. The handshake is accepted if one of them
+ * accepts it.
+ *
+ * @throws TypeError for streams that are no consumers
+ *
+ * @example
+ * channels.route('/ws', demultiplexer({ users: viewAsConsumer(usersRouter), chat: Chat }));
+ */
+export function demultiplexer(streams: Readonly<Record<string, Consumer>>): Consumer {
+  const consumers = new Map(Object.entries(streams));
+  if (consumers.size === 0) throw new TypeError('Expected at least one stream for demultiplexer().');
+  for (const [name, consumer] of consumers) {
+    if (!(consumer instanceof Consumer)) {
+      throw new TypeError(`Expected stream "${name}" to be a consumer, got ${inspect(consumer, { depth: 0 })}.`);
+    }
+  }
+  return new Demultiplexer(consumers);
+}
+
+class Demultiplexer extends Consumer {
+  readonly #consumers: ReadonlyMap<string, Consumer>;
+  /** The streams that refused a handshake. */
+  readonly #refused = new WeakMap<Scope, ReadonlySet<string>>();
+
+  constructor(consumers: ReadonlyMap<string, Consumer>) {
+    super();
+    this.#consumers = consumers;
+  }
+
+  async admit(request: ConnectRequest): Promise<void> {
+    const refused = new Map<string, unknown>();
+    for (const [name, consumer] of this.#consumers) {
+      await consumer.admit(request).catch((error: unknown) => refused.set(name, error));
+    }
+    if (refused.size === this.#consumers.size) throw [...refused.values()].find((error) => error instanceof ActionError) ?? new PermissionDenied();
+    this.#refused.set(request.scope, new Set(refused.keys()));
+  }
+
+  open(link: Link): Conversation {
+    const refused = this.#refused.get(link.login.scope) ?? new Set();
+    const streams = new Map([...this.#consumers].map(([name, consumer]) => [name, refused.has(name) ? null : new Stream(name, consumer, link)]));
+    return new MultiplexedConversation(link, streams);
+  }
+}
+
+/** One consumer of a demultiplexer on one socket. */
+class Stream {
+  readonly inbox = new Inbox();
+  readonly conversation: Conversation;
+  readonly #abort = new AbortController();
+  closed = false;
+
+  constructor(name: string, consumer: Consumer, link: Link) {
+    this.conversation = consumer.open({
+      ...link,
+      signal: AbortSignal.any([link.signal, this.#abort.signal]),
+      send: (frame) => {
+        if (!this.closed) link.send(typeof frame === 'string' ? inStream(name, frame) : frame);
+      },
+      close: (code) => {
+        void this.close(code);
+      },
+      enqueue: (task) => {
+        this.inbox.push(task);
+      },
+    });
+  }
+
+  async close(code: number): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.inbox.close();
+    this.#abort.abort(new Error('The stream has closed.'));
+    await this.conversation.closed(code);
+  }
+}
+
+class MultiplexedConversation implements Conversation {
+  readonly #link: Link;
+  /** By name; null for one that refused the handshake. */
+  readonly #streams: ReadonlyMap<string, Stream | null>;
+
+  constructor(link: Link, streams: ReadonlyMap<string, Stream | null>) {
+    this.#link = link;
+    this.#streams = streams;
+  }
+
+  async receive({ stream: name, payload }: Frame): Promise<void> {
+    if (typeof name !== 'string') {
+      this.#refuse(null, payload, new ParseError('Expected `stream` to name a stream.'));
+      return;
+    }
+    const stream = this.#streams.get(name);
+    if (stream === undefined) this.#refuse(name, payload, new NotFound(`There is no stream "${name}".`));
+    else if (!isObject(payload)) this.#refuse(name, payload, new ParseError('Expected `payload` to be an object.'));
+    else if (stream === null) this.#refuse(name, payload, new PermissionDenied());
+    else if (stream.closed) this.#refuse(name, payload, new NotFound(`The stream "${name}" has closed.`));
+    else {
+      stream.inbox.push(() => stream.conversation.receive(payload));
+      if (stream.inbox.size >= MAX_QUEUED_FRAMES) await stream.inbox.idle();
+    }
+  }
+
+  malformed(error: unknown): void {
+    this.#refuse(null, undefined, error);
+  }
+
+  async idle(): Promise<void> {
+    await Promise.all(this.#open().map((stream) => stream.inbox.idle().then(() => stream.conversation.idle())));
+  }
+
+  async closed(code: number): Promise<void> {
+    await Promise.all(this.#open().map((stream) => stream.close(code)));
+  }
+
+  #open(): readonly Stream[] {
+    return [...this.#streams.values()].flatMap((stream) => (stream === null || stream.closed ? [] : [stream]));
+  }
+
+  /** Answers what can't be delivered, under the stream that it names. */
+  #refuse(name: string | null, payload: unknown, error: unknown): void {
+    const { action, request_id: requestId = null } = isObject(payload) ? payload : {};
+    const { status, errors } = toErrorReply(error);
+    const envelope = formatEnvelope(typeof action === 'string' ? action : null, requestId, failure(errors, status));
+    this.#link.send(inStream(name, envelope));
+  }
+}
+
+function inStream(name: string | null, envelope: string): string {
+  return `{"stream":${JSON.stringify(name)},"payload":${envelope}}`;
+}
