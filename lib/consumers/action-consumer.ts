@@ -1,5 +1,12 @@
 import { askMiddleware } from '../auth/ask-middleware.js';
-import { type ActionRequest, checkAction, checkConnect, type ConnectRequest, type Permission } from '../auth/permissions.js';
+import {
+  type ActionRequest,
+  checkAction,
+  checkConnect,
+  checkPermissions,
+  type ConnectRequest,
+  type Permission,
+} from '../auth/permissions.js';
 import type { RequestLogin } from '../auth/request-login.js';
 import { type ActionFrame, failure, formatEnvelope, type Outcome, toActionFrame } from '../protocol/envelope.js';
 import { MethodNotAllowed, toErrorReply } from '../protocol/errors.js';
@@ -45,6 +52,7 @@ export class ActionConsumer<Held> extends Consumer {
 
   constructor(parts: ActionConsumerParts<Held>) {
     super();
+    checkPermissions(parts.permissions);
     this.#parts = parts;
   }
 
@@ -111,6 +119,7 @@ class ActionConversation<Held> implements Conversation {
   async #answer(frame: ActionFrame, bound: BoundAction<Held> | undefined): Promise<void> {
     const outcome = await this.#outcome(frame, bound);
     this.#link.send(formatEnvelope(frame.action, frame.requestId, outcome));
+    this.#link.answered();
   }
 
   /** The one place where whatever is thrown on the way of a frame becomes its reply. */
@@ -132,12 +141,16 @@ class ActionConversation<Held> implements Conversation {
       return await bound.perform({ link, held: this.#held, action, requestId, args, login: () => login.begin() });
     } catch (error) {
       const { status, errors, unexpected } = toErrorReply(error);
-      // That the socket has gone is no error, but the reason why the action was broken off.
-      if (unexpected && error !== link.signal.reason)
+      if (unexpected && !isAbort(error, link.signal))
         link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
       return failure(errors, status);
     }
   }
+}
+
+/** That the socket has gone is no error, but the reason why an action was broken off: as it is, or as Node's own functions tell it. */
+function isAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
+  return aborted && (error === reason || (error instanceof Error && error.name === 'AbortError'));
 }
 
 /** The login of one action, begun when it is first asked for. */

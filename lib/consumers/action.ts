@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 
-import type { Permission } from '../auth/permissions.js';
+import { checkPermissions, type Permission } from '../auth/permissions.js';
 import type { Scope } from '../auth/scope.js';
 import type { ErrorDetail } from '../protocol/errors.js';
-import { parseBySchema, type StandardSchema } from './standard-schema.js';
+import { checkSchema, parseBySchema, type StandardSchema } from './standard-schema.js';
 
 /** Arguments of an action without a schema: all keys of the frame but `action` and `request_id`, as the client sent them. */
 export type ActionArguments = Readonly<Record<string, unknown>>;
@@ -73,7 +73,7 @@ export interface Action<State> {
   readonly permissions: readonly Permission[];
   readonly detached: boolean;
   /** Parses the arguments, opens the transaction and calls the handler. Declared as a method for the sake of any state. */
-  perform(ctx: ActionContext<State>, args: ActionArguments): Promise<unknown>;
+  perform(contextWith: (transaction: unknown) => ActionContext<State, unknown>, args: ActionArguments): Promise<unknown>;
 }
 
 /** An action without options may be given as its bare handler. */
@@ -100,12 +100,15 @@ export class Reply<Data = unknown> {
  * return reply({ id: 7 }, 201);
  */
 export function reply<Data>(data: Data, status = 200): Reply<Data> {
-  if (!Number.isInteger(status) || status < 100 || status > 999) throw new TypeError(`Expected a status, got ${inspect(status)}.`);
+  if (!Number.isInteger(status) || status < 100 || status > 999)
+    throw new TypeError(`Expected a status, got ${inspect(status)}.`);
   return new Reply(data, status);
 }
 
 /**
  * An action of a consumer: a handler with options.
+ *
+ * @throws TypeError for a handler that is no function, or options that can't be meant
  *
  * @example
  * const publish = action(async (ctx, { pk }) => reply({ published: pk }, 200), { schema: z.object({ pk: z.number() }) });
@@ -123,13 +126,23 @@ export function action<State>(
   options: Partial<ParsedActionOptions<unknown, unknown>> = {},
 ): Action<State> {
   const { schema, transaction: source, permissions = [], detached = false } = options;
+  checkFunction('the handler of action()', handler);
+  checkPermissions(permissions);
+  if (schema !== undefined) checkSchema(schema);
+  if (source !== undefined && typeof Reflect.get(Object(source), 'transaction') !== 'function')
+    throw new TypeError(`Expected \`transaction\` to be a Sequelize instance, got ${inspect(source, { depth: 0 })}.`);
   return {
     permissions,
     detached,
-    async perform(ctx, raw) {
+    async perform(contextWith, raw) {
       const args: unknown = schema === undefined ? raw : await parseBySchema(schema, raw);
-      const run = (transaction: unknown): unknown => Reflect.apply(handler, undefined, [{ ...ctx, transaction }, args]);
-      return source === undefined ? run(undefined) : source.transaction(async (transaction) => run(transaction));
+      const run = (transaction: unknown): unknown => Reflect.apply(handler, undefined, [contextWith(transaction), args]);
+      return source === undefined ? run(undefined) : source.transaction(async (transaction) => await run(transaction));
     },
   };
+}
+
+/** @throws TypeError that names what was expected to be a function */
+export function checkFunction(name: string, given: unknown): void {
+  if (typeof given !== 'function') throw new TypeError(`Expected ${name} to be a function, got ${inspect(given, { depth: 0 })}.`);
 }

@@ -17,6 +17,8 @@ export interface Link {
   readonly send: (frame: string | Uint8Array) => void;
   /** Closes the connection, or the stream alone. */
   readonly close: (code: number) => void;
+  /** Called behind each reply: if the action has ended the login, the connection closes now. */
+  readonly answered: () => void;
   /** Does a piece of work in turn with the frames. It must not reject. */
   readonly enqueue: (task: () => Promise<void>) => void;
   /** Hears of every unexpected error, whose text is kept from the client. */

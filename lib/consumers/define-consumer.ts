@@ -3,7 +3,17 @@ import { inspect } from 'node:util';
 import type { Permission } from '../auth/permissions.js';
 import type { Scope } from '../auth/scope.js';
 import { formatEnvelope, isObject, type Outcome, success, toJson } from '../protocol/envelope.js';
-import { type Action, action, type ActionContext, type ActionHandler, type ConsumerContext, Reply, type ReplyOptions } from './action.js';
+import {
+  type Action,
+  action,
+  type ActionContext,
+  type ActionHandler,
+  checkFunction,
+  type ConsumerContext,
+  Reply,
+  reply,
+  type ReplyOptions,
+} from './action.js';
 import { ActionConsumer, type ActionRun, type Begun, type BoundAction } from './action-consumer.js';
 import type { Consumer, Link } from './consumer.js';
 import { type GroupMessage, Groups } from './groups.js';
@@ -30,7 +40,8 @@ export interface StatefulConsumerDefinition<State> extends ConsumerDefinition<St
 
 /** What a consumer holds for one connection. */
 interface Held<State> {
-  readonly state: State;
+  /** Makes the state when it is first asked for, so that one that can't be made is an error like any other. */
+  readonly state: () => State;
   readonly groups: Groups;
 }
 
@@ -56,15 +67,18 @@ export function defineConsumer(definition: ConsumerDefinition & { readonly state
 export function defineConsumer<State>(
   definition: StatefulConsumerDefinition<State> | (ConsumerDefinition & { readonly state?: undefined }),
 ): Consumer {
+  const given: unknown = definition;
+  if (!isObject(given))
+    throw new TypeError(`Expected a definition such as { actions } for defineConsumer(), got ${inspect(given)}.`);
   return definition.state === undefined ? build({ ...definition, state: () => undefined }) : build(definition);
 }
 
 function build<State>(definition: StatefulConsumerDefinition<State>): Consumer {
+  const { state, connect = ignore, disconnect = ignore } = definition;
+  for (const [name, given] of Object.entries({ state, connect, disconnect })) checkFunction(`\`${name}\``, given);
   const actions = new Map<string, BoundAction<Held<State>>>();
   for (const [name, given] of Object.entries(definition.actions ?? {})) actions.set(name, bindAction(name, given));
-  for (const [type, handler] of Object.entries(definition.on ?? {})) {
-    if (typeof handler !== 'function') throw notAFunction(`on.${type}`, handler);
-  }
+  for (const [type, handler] of Object.entries(definition.on ?? {})) checkFunction(`\`on.${type}\``, handler);
   return new ActionConsumer<Held<State>>({
     permissions: definition.permissions ?? [],
     actions,
@@ -74,49 +88,51 @@ function build<State>(definition: StatefulConsumerDefinition<State>): Consumer {
 
 /** An action as the consumer performs it: the handler's result becomes the outcome. */
 function bindAction<State>(name: string, given: Action<State> | ActionHandler<State>): BoundAction<Held<State>> {
-  if (typeof given !== 'function' && !isObject(given)) throw notAFunction(`actions.${name}`, given);
+  if (typeof Reflect.get(Object(given), 'perform') !== 'function') checkFunction(`\`actions.${name}\``, given);
   const bound = typeof given === 'function' ? action<State>(given) : given;
   return {
     permissions: bound.permissions,
     detached: bound.detached,
-    perform: async (run) => outcomeOf(await bound.perform(actionContext(run), run.args)),
+    perform: async (run) => outcomeOf(await bound.perform((transaction) => actionContext(run, transaction), run.args)),
   };
 }
 
 function begin<State>(definition: StatefulConsumerDefinition<State>, link: Link): Begun<Held<State>> {
   const { connect, disconnect, on = {} } = definition;
   const handlers = new Map(Object.entries(on));
-  const state = definition.state(link.login.scope);
+  const state = once(() => definition.state(link.login.scope));
   const groups = new Groups(link.layer, (message) => {
     link.enqueue(() => guarded(link, () => handle(message)));
   });
-  const ctx = contextOf(link, { state, groups });
+  const held = { state, groups };
   const handle = (message: GroupMessage): unknown => {
     const handler = handlers.get(message.type);
     if (handler === undefined) throw new TypeError(`There is no handler \`on.${message.type}\` for a message to a group.`);
-    return handler(ctx, message);
+    return handler(contextOf(link, held), message);
   };
-  if (connect !== undefined) link.enqueue(() => guarded(link, () => connect(ctx)));
+  if (connect !== undefined) link.enqueue(() => guarded(link, () => connect(contextOf(link, held))));
   return {
-    held: { state, groups },
+    held,
     end: async (code) => {
       await guarded(link, () => groups.leaveAll());
-      if (disconnect !== undefined) await guarded(link, () => disconnect(ctx, code));
+      if (disconnect !== undefined) await guarded(link, () => disconnect(contextOf(link, held), code));
     },
   };
 }
 
-function actionContext<State>({ link, held, action: name, requestId }: ActionRun<Held<State>>): ActionContext<State> {
+function actionContext<State>(
+  { link, held, action: name, requestId }: ActionRun<Held<State>>,
+  transaction: unknown,
+): ActionContext<State, unknown> {
   const ctx = contextOf(link, held);
   return {
     ...ctx,
-    // The scope of the moment: a login may be revalidated while an action runs.
     get scope() {
       return link.login.scope;
     },
     action: name,
     requestId,
-    transaction: undefined,
+    transaction,
     reply: (data, options) => {
       ctx.reply(data, { action: name, requestId, ...options });
     },
@@ -125,18 +141,21 @@ function actionContext<State>({ link, held, action: name, requestId }: ActionRun
 
 function contextOf<State>(link: Link, { state, groups }: Held<State>): ConsumerContext<State> {
   return {
+    // The scope of the moment: a login may be revalidated while an action runs.
     get scope() {
       return link.login.scope;
     },
-    state,
+    state: state(),
     signal: link.signal,
     send: (frame) => {
       link.send(frame instanceof Uint8Array ? frame : toJson(frame));
     },
-    reply: (data, { status = 200, errors = [], action: name = null, requestId = null }: ReplyOptions = {}) => {
-      link.send(formatEnvelope(name, requestId, { ...success(data, status), errors: toJson(errors) }));
+    reply: (data, { status, errors = [], action: name = null, requestId = null }: ReplyOptions = {}) => {
+      link.send(formatEnvelope(name, requestId, { ...outcomeOf(reply(data, status)), errors: toJson(errors) }));
     },
     close: (code = 1000) => {
+      if (!isCloseCode(code))
+        throw new TypeError(`Expected 1000 or a code from 3000 to 4999 to close with, got ${inspect(code)}.`);
       link.close(code);
     },
     join: (group) => groups.join(group),
@@ -157,6 +176,17 @@ async function guarded(link: Link, run: () => unknown): Promise<void> {
   }
 }
 
-function notAFunction(name: string, given: unknown): TypeError {
-  return new TypeError(`Expected \`${name}\` to be a function, got ${inspect(given)}.`);
+/** What makes a value once, unless it throws. */
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+/** The codes that WebSocket leaves to applications (RFC 6455, 7.4); the others are the protocol's own. */
+function isCloseCode(code: number): boolean {
+  return code === 1000 || (Number.isInteger(code) && code >= 3000 && code <= 4999);
+}
+
+function ignore(): void {
+  // Not every consumer wants to hear of it.
 }

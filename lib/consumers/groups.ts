@@ -14,6 +14,7 @@ export class Groups {
   readonly #layer: ChannelLayer;
   readonly #joined = new Set<string>();
   readonly #receive: (message: string) => void;
+  #over = false;
 
   constructor(layer: ChannelLayer, receive: (message: GroupMessage) => void) {
     this.#layer = layer;
@@ -26,15 +27,21 @@ export class Groups {
   /** @throws TypeError for a name that is no text */
   async join(group: string): Promise<void> {
     checkGroup(group);
+    // An action may go on when its connection has gone, and nobody would leave the group for it.
+    if (this.#over) return;
     this.#joined.add(group);
     await this.#layer.join(group, this.#receive);
   }
 
+  /** @throws TypeError for a name that is no text */
   async leave(group: string): Promise<void> {
+    checkGroup(group);
     if (this.#joined.delete(group)) await this.#layer.leave(group, this.#receive);
   }
 
+  /** Leaves them for good: no other is joined. */
   async leaveAll(): Promise<void> {
+    this.#over = true;
     await Promise.all([...this.#joined].map((group) => this.leave(group)));
   }
 }
@@ -51,7 +58,8 @@ export async function sendToGroup(layer: ChannelLayer, group: string, message: G
 }
 
 function checkGroup(group: unknown): void {
-  if (typeof group !== 'string' || group === '') throw new TypeError(`Expected the name of a group to be a text, got ${inspect(group)}.`);
+  if (typeof group !== 'string' || group === '')
+    throw new TypeError(`Expected the name of a group to be a text, got ${inspect(group)}.`);
 }
 
 function isGroupMessage(value: unknown): value is GroupMessage {

@@ -66,7 +66,11 @@ function readOptions(options: ViewAsConsumerOptions): Required<ViewAsConsumerOpt
   return { permissions, timeoutMs, maxResponseBytes, exposeHeaders };
 }
 
-function performRoute(handler: Handler, choose: ChooseTarget, settings: Required<ViewAsConsumerOptions>): BoundAction<undefined>['perform'] {
+function performRoute(
+  handler: Handler,
+  choose: ChooseTarget,
+  settings: Required<ViewAsConsumerOptions>,
+): BoundAction<undefined>['perform'] {
   return async (run) => {
     const { target, values } = choose(run.args);
     const path = pathOf(target, values);

@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 import { ValidationError } from '../protocol/errors.js';
 
 /**
@@ -20,14 +22,22 @@ interface SchemaIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
+/** @throws TypeError for what is no schema */
+export function checkSchema(schema: unknown): void {
+  const standard: unknown = Reflect.get(Object(schema), '~standard');
+  if (typeof Reflect.get(Object(standard), 'validate') !== 'function')
+    throw new TypeError(
+      `Expected \`schema\` to follow Standard Schema (zod, valibot, arktype, …), got ${inspect(schema, { depth: 0 })}.`,
+    );
+}
+
 /**
  * Parses a value by a schema.
  *
  * @throws {@link ValidationError} with all issues, by field; those of no field are `non_field_errors`
  */
 export async function parseBySchema<Output>(schema: StandardSchema<Output>, value: unknown): Promise<Output> {
-  const checked = schema['~standard'].validate(value);
-  const result = checked instanceof Promise ? await checked : checked;
+  const result = await schema['~standard'].validate(value);
   if (result.issues === undefined) return result.value;
   const fields = new Map<string, string[]>();
   for (const { path, message } of result.issues) {

@@ -8,7 +8,8 @@ export type GroupReceiver = (message: string) => void;
  * - deliver a message to every receiver that had joined the group before it was sent, once each;
  * - deliver the messages of one sender to one group in the order in which they were sent;
  * - deliver the text as it was sent, to the sender's own receivers as well;
- * - count receivers: the same one joined twice is one, and `leave` of one that has not joined does nothing.
+ * - count receivers: the same one joined twice is one, and `leave` of one that has not joined does nothing;
+ * - let `join` and `leave` take effect in the order in which they are called.
  *
  * It SHOULD deliver within milliseconds, and it MUST NOT call a receiver before `send` has returned.
  */

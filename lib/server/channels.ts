@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
 import { inspect } from 'node:util';
 
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -14,15 +13,14 @@ import { Consumer, type ErrorDetails } from '../consumers/consumer.js';
 import { type GroupMessage, sendToGroup } from '../consumers/groups.js';
 import { type Application, defaultApplication, isApplication } from '../http/application.js';
 import type { Handler } from '../http/handler.js';
-import type { Peer } from '../http/peer.js';
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { memoryLayer } from '../layers/memory-layer.js';
 import { CloseCode } from '../protocol/close-code.js';
 import { type ChannelsOptions, checkOptions, intervalOf } from './channels-options.js';
-import { Connection, type ConnectionOptions } from './connection.js';
+import { CLOSE_GRACE_MS, Connection, type ConnectionOptions } from './connection.js';
 import { DEFAULT_LIMITS } from './limits.js';
 import { PathTable } from './path-table.js';
-import { refuseUpgrade, refuseUpgradeWith, type Upgrade } from './upgrade.js';
+import { cookiesOf, peerOf, refuseUpgrade, refuseUpgradeWith, type Upgrade } from './upgrade.js';
 
 /** Options of {@link Channels.close}. */
 export interface CloseOptions {
@@ -187,7 +185,9 @@ export class Channels {
     const served = own === undefined ? undefined : new Promise<void>((resolve) => own.close(() => { resolve(); })); // prettier-ignore
     const connections = [...this.#connections];
     await within(timeoutMs, Promise.all(connections.map((connection) => connection.drain())));
-    await Promise.all(connections.map((connection) => connection.close(CloseCode.restart, 'The server restarts.')));
+    const closed = connections.map((connection) => connection.close(CloseCode.restart, 'The server restarts.'));
+    // A consumer's disconnect may hang.
+    await within(timeoutMs + CLOSE_GRACE_MS, Promise.all(closed));
     own?.closeAllConnections();
     await served;
     for (const detach of this.#detach.values()) detach();
@@ -269,16 +269,6 @@ export function createChannels(app?: Application, options: ChannelsOptions = {})
   }
   checkOptions(options);
   return new Channels(app ?? defaultApplication(), options);
-}
-
-function peerOf({ socket }: IncomingMessage): Peer {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  return { remoteAddress, remotePort, localAddress, localPort, encrypted: socket instanceof TLSSocket };
-}
-
-function cookiesOf(header: number | string | readonly string[] | undefined): readonly string[] {
-  if (header === undefined) return [];
-  return typeof header === 'object' ? header : [String(header)];
 }
 
 function logError(error: unknown): void {

@@ -26,7 +26,7 @@ export interface ConnectionOptions {
 }
 
 /** Milliseconds that a client has to answer a close, before its socket is cut. */
-const CLOSE_GRACE_MS = 1_000;
+export const CLOSE_GRACE_MS = 1_000;
 
 /** One socket: its frames in order, its limits, its signs of life. */
 export class Connection {
@@ -39,6 +39,8 @@ export class Connection {
   readonly #inbox = new Inbox();
   readonly #release: (() => void)[] = [];
   readonly #closed: Promise<void>;
+  /** Frames that wait or are being answered; group messages, which wait among them, are none of the client's. */
+  #queuedFrames = 0;
   #malformed = 0;
   #alive = true;
   #closing = false;
@@ -58,6 +60,9 @@ export class Connection {
       },
       close: (code) => {
         void this.close(code, '');
+      },
+      answered: () => {
+        if (login.ended) void this.close(CloseCode.loginEnded, 'The login has ended.');
       },
       enqueue: (task) => {
         this.#inbox.push(task);
@@ -128,8 +133,14 @@ export class Connection {
       void this.close(CloseCode.rate, 'Too many frames.');
       return;
     }
-    this.#inbox.push(() => this.#answer(text));
-    if (this.#inbox.size >= this.#options.limits.maxQueuedFrames) this.#socket.pause();
+    const { maxQueuedFrames } = this.#options.limits;
+    this.#queuedFrames += 1;
+    this.#inbox.push(async () => {
+      await this.#answer(text);
+      this.#queuedFrames -= 1;
+      if (this.#socket.isPaused && this.#queuedFrames <= maxQueuedFrames / 2) this.#socket.resume();
+    });
+    if (this.#queuedFrames > maxQueuedFrames) this.#socket.pause();
   }
 
   async #answer(text: string | null): Promise<void> {
@@ -137,8 +148,6 @@ export class Connection {
     if (frame === undefined) return;
     if (frame['action'] === 'reauthenticate' && this.#options.reauthenticate) await this.#reauthenticate(frame);
     else await this.#conversation.receive(frame);
-    if (this.#login.ended) void this.close(CloseCode.loginEnded, 'The login has ended.');
-    if (this.#socket.isPaused && this.#inbox.size <= this.#options.limits.maxQueuedFrames / 2) this.#socket.resume();
   }
 
   #parse(text: string | null): Frame | undefined {

@@ -2,9 +2,10 @@ import { inspect } from 'node:util';
 
 import type { ConnectRequest } from '../auth/permissions.js';
 import type { Scope } from '../auth/scope.js';
+import { CloseCode } from '../protocol/close-code.js';
 import { Consumer, type Conversation, type Frame, type Link } from '../consumers/consumer.js';
 import { failure, formatEnvelope, isObject } from '../protocol/envelope.js';
-import { ActionError, NotFound, ParseError, PermissionDenied, toErrorReply } from '../protocol/errors.js';
+import { NotFound, ParseError, PermissionDenied, toErrorReply } from '../protocol/errors.js';
 import { Inbox } from './inbox.js';
 
 /** Frames of one stream that wait, above which the socket waits with it. */
@@ -21,6 +22,8 @@ const MAX_QUEUED_FRAMES = 64;
  * channels.route('/ws', demultiplexer({ users: viewAsConsumer(usersRouter), chat: Chat }));
  */
 export function demultiplexer(streams: Readonly<Record<string, Consumer>>): Consumer {
+  if (!isObject(streams))
+    throw new TypeError(`Expected { stream: consumer } for demultiplexer(), got ${inspect(streams, { depth: 0 })}.`);
   const consumers = new Map(Object.entries(streams));
   if (consumers.size === 0) throw new TypeError('Expected at least one stream for demultiplexer().');
   for (const [name, consumer] of consumers) {
@@ -33,8 +36,8 @@ export function demultiplexer(streams: Readonly<Record<string, Consumer>>): Cons
 
 class Demultiplexer extends Consumer {
   readonly #consumers: ReadonlyMap<string, Consumer>;
-  /** The streams that refused a handshake. */
-  readonly #refused = new WeakMap<Scope, ReadonlySet<string>>();
+  /** Why streams refused a scope, by their names: that of a handshake, or of a login that was revalidated. */
+  readonly #refusals = new WeakMap<Scope, ReadonlyMap<string, unknown>>();
 
   constructor(consumers: ReadonlyMap<string, Consumer>) {
     super();
@@ -42,18 +45,34 @@ class Demultiplexer extends Consumer {
   }
 
   async admit(request: ConnectRequest): Promise<void> {
-    const refused = new Map<string, unknown>();
+    const refusals = new Map<string, unknown>();
     for (const [name, consumer] of this.#consumers) {
-      await consumer.admit(request).catch((error: unknown) => refused.set(name, error));
+      await consumer.admit(request).catch((error: unknown) => refusals.set(name, error));
     }
-    if (refused.size === this.#consumers.size) throw [...refused.values()].find((error) => error instanceof ActionError) ?? new PermissionDenied();
-    this.#refused.set(request.scope, new Set(refused.keys()));
+    const errors = [...refusals.values()];
+    // A rule that failed has decided nothing: what it threw is told rather than that the others have refused.
+    if (errors.length === this.#consumers.size) throw errors.find(isUnexpected) ?? errors[0];
+    this.#refusals.set(request.scope, refusals);
   }
 
   open(link: Link): Conversation {
-    const refused = this.#refused.get(link.login.scope) ?? new Set();
-    const streams = new Map([...this.#consumers].map(([name, consumer]) => [name, refused.has(name) ? null : new Stream(name, consumer, link)]));
+    const { scope } = link.login;
+    const refusals = this.#refusals.get(scope) ?? new Map<string, unknown>();
+    for (const error of refusals.values()) if (isUnexpected(error)) link.onError(error, { scope });
+    const streams = new Map<string, Stream | null>();
+    for (const [name, consumer] of this.#consumers) {
+      streams.set(
+        name,
+        refusals.has(name) ? null : new Stream(name, consumer, link, () => this.#refuses(name, link.login.scope)),
+      );
+    }
     return new MultiplexedConversation(link, streams);
+  }
+
+  /** Whether a stream that was let in has refused a later scope of the connection. */
+  #refuses(name: string, scope: Scope): boolean {
+    const refusal = this.#refusals.get(scope)?.get(name);
+    return refusal !== undefined && !isUnexpected(refusal);
   }
 }
 
@@ -62,9 +81,11 @@ class Stream {
   readonly inbox = new Inbox();
   readonly conversation: Conversation;
   readonly #abort = new AbortController();
-  closed = false;
+  readonly #isRefused: () => boolean;
+  #closed: Promise<void> | undefined;
 
-  constructor(name: string, consumer: Consumer, link: Link) {
+  constructor(name: string, consumer: Consumer, link: Link, isRefused: () => boolean) {
+    this.#isRefused = isRefused;
     this.conversation = consumer.open({
       ...link,
       signal: AbortSignal.any([link.signal, this.#abort.signal]),
@@ -80,10 +101,22 @@ class Stream {
     });
   }
 
-  async close(code: number): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
+  /** Whether the stream has gone: closed by its consumer, or refused since the login was revalidated. */
+  get closed(): boolean {
+    if (this.#closed === undefined && this.#isRefused()) void this.close(CloseCode.refused);
+    return this.#closed !== undefined;
+  }
+
+  /** @returns when the consumer has taken leave of it */
+  close(code: number): Promise<void> {
+    this.#closed ??= this.#leave(code);
+    return this.#closed;
+  }
+
+  async #leave(code: number): Promise<void> {
     this.inbox.close();
+    // The consumer may close its stream while it is being opened, and hears of it when that is done.
+    await Promise.resolve();
     this.#abort.abort(new Error('The stream has closed.'));
     await this.conversation.closed(code);
   }
@@ -120,15 +153,16 @@ class MultiplexedConversation implements Conversation {
   }
 
   async idle(): Promise<void> {
-    await Promise.all(this.#open().map((stream) => stream.inbox.idle().then(() => stream.conversation.idle())));
+    const open = this.#existing().filter((stream) => !stream.closed);
+    await Promise.all(open.map((stream) => stream.inbox.idle().then(() => stream.conversation.idle())));
   }
 
   async closed(code: number): Promise<void> {
-    await Promise.all(this.#open().map((stream) => stream.close(code)));
+    await Promise.all(this.#existing().map((stream) => stream.close(code)));
   }
 
-  #open(): readonly Stream[] {
-    return [...this.#streams.values()].flatMap((stream) => (stream === null || stream.closed ? [] : [stream]));
+  #existing(): readonly Stream[] {
+    return [...this.#streams.values()].filter((stream) => stream !== null);
   }
 
   /** Answers what can't be delivered, under the stream that it names. */
@@ -138,6 +172,10 @@ class MultiplexedConversation implements Conversation {
     const envelope = formatEnvelope(typeof action === 'string' ? action : null, requestId, failure(errors, status));
     this.#link.send(inStream(name, envelope));
   }
+}
+
+function isUnexpected(error: unknown): boolean {
+  return toErrorReply(error).unexpected;
 }
 
 function inStream(name: string | null, envelope: string): string {

@@ -1,7 +1,8 @@
 /** Work that is done one piece at a time, in the order in which it arrived: frames and group messages of one connection or stream. */
 export class Inbox {
   readonly #tasks: (() => Promise<void>)[] = [];
-  #working: Promise<void> | undefined;
+  #working = Promise.resolve();
+  #busy = false;
   #closed = false;
 
   /** Pieces that wait. */
@@ -13,7 +14,7 @@ export class Inbox {
   push(task: () => Promise<void>): void {
     if (this.#closed) return;
     this.#tasks.push(task);
-    this.#working ??= this.#work();
+    if (!this.#busy) this.#working = this.#work();
   }
 
   /** Resolves when all that has arrived is done. */
@@ -28,7 +29,9 @@ export class Inbox {
   }
 
   async #work(): Promise<void> {
+    // Before the first task begins: it may push another.
+    this.#busy = true;
     for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) await task();
-    this.#working = undefined;
+    this.#busy = false;
   }
 }
