@@ -18,11 +18,31 @@ export {
   permission,
   type Verdict,
 } from './auth/permissions.js';
+export {
+  type Action,
+  action,
+  type ActionArguments,
+  type ActionContext,
+  type ActionHandler,
+  type ActionOptions,
+  type ConsumerContext,
+  type ParsedActionOptions,
+  Reply,
+  reply,
+  type ReplyOptions,
+  type TransactionSource,
+} from './consumers/action.js';
 export type { Consumer, ErrorDetails } from './consumers/consumer.js';
+export { type ConsumerDefinition, defineConsumer, type StatefulConsumerDefinition } from './consumers/define-consumer.js';
+export type { GroupMessage } from './consumers/groups.js';
+export type { StandardSchema } from './consumers/standard-schema.js';
+export type { ChannelLayer, GroupReceiver } from './layers/channel-layer.js';
+export { memoryLayer } from './layers/memory-layer.js';
 export { type MappedAction, type MappedActions, type MappedMethod, routeActions } from './consumers/mapped-actions.js';
 export { viewAsConsumer, type ViewAsConsumerOptions } from './consumers/router-consumer.js';
 export { type Channels, type CloseOptions, createChannels } from './server/channels.js';
 export type { ChannelsOptions } from './server/channels-options.js';
+export { demultiplexer } from './server/demultiplexer.js';
 export type { Limits, RateLimit } from './server/limits.js';
 export { CloseCode } from './protocol/close-code.js';
 export {

@@ -40,7 +40,8 @@ export class Login {
   #identity: Identity;
   #session: LoginSession | undefined;
   #headerLines: readonly string[];
-  #inUse: RequestLogin | undefined;
+  /** Of the actions that run; those of several streams do so at once. */
+  readonly #inUse = new Set<RequestLogin>();
   #onEnd: ((code: CloseCode) => void) | undefined;
   #unwatch: (() => void) | undefined;
   #ended = false;
@@ -172,11 +173,11 @@ export class Login {
 
   /** Called by an action's login when it is done. */
   release(request: RequestLogin): void {
-    if (this.#inUse === request) this.#inUse = undefined;
+    this.#inUse.delete(request);
   }
 
   #use(request: RequestLogin): RequestLogin {
-    this.#inUse = request;
+    this.#inUse.add(request);
     return request;
   }
 
@@ -202,7 +203,7 @@ export class Login {
 
   /** Whether the action that runs has destroyed or regenerated the session itself. */
   #isLeaving(session: LoginSession | undefined): boolean {
-    return session !== undefined && this.#inUse?.hasLeft(session) === true;
+    return session !== undefined && [...this.#inUse].some((request) => request.hasLeft(session));
   }
 
   /** The credentials, or the refusal as an error. */

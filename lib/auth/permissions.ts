@@ -98,6 +98,18 @@ export function not(other: Permission): Permission {
   return { connect: () => true, action: async (request) => !(await decide(() => other.action(request))).allowed };
 }
 
+/** @throws TypeError for what is no list of permissions */
+export function checkPermissions(permissions: unknown): void {
+  if (Array.isArray(permissions) && permissions.every(isPermission)) return;
+  throw new TypeError(
+    `Expected \`permissions\` to be a list of permissions, for instance [isAuthenticated], got ${inspect(permissions)}.`,
+  );
+}
+
+function isPermission(value: unknown): boolean {
+  return isObject(value) && typeof value['connect'] === 'function' && typeof value['action'] === 'function';
+}
+
 /** @throws {@link PermissionDenied}, or what a rule threw */
 export async function checkConnect(permissions: readonly Permission[], request: ConnectRequest): Promise<void> {
   if (!(await every(permissions, (one) => one.connect(request)))) throw new PermissionDenied();

@@ -7,7 +7,8 @@ import { resolvePath } from '../http/route-map.js';
 import { isObject, type Outcome } from '../protocol/envelope.js';
 import { ActionTimeout, NotFound, toError, ValidationError } from '../protocol/errors.js';
 import { replyOf, watchJson } from './captured-reply.js';
-import { type ActionRun, Consumer, type Perform } from './consumer.js';
+import { ActionConsumer, type ActionRun as RunOf, type BoundAction } from './action-consumer.js';
+import type { Consumer } from './consumer.js';
 import { bindActions, type ChooseTarget, type MappedActions } from './mapped-actions.js';
 
 /** Options of {@link viewAsConsumer}. */
@@ -24,6 +25,10 @@ export interface ViewAsConsumerOptions {
 
 /** Synthetic requests ask for JSON, and take what else there is. */
 const ACCEPT = ['Accept', 'application/json, */*;q=0.5'] as const;
+type ActionRun = RunOf<undefined>;
+
+/** A router's consumer holds nothing for a connection: what there is to know is in the login. */
+const NOTHING_HELD = { held: undefined, end: () => Promise.resolve() };
 const DEFAULT_MAX_RESPONSE_BYTES = 1024 * 1024;
 
 /**
@@ -44,10 +49,10 @@ export function viewAsConsumer(handler: Handler, mappedActions?: MappedActions, 
   if (typeof handler !== 'function')
     throw new TypeError(`Expected a Router, an application or a handler, got ${String(handler)}.`);
   const settings = readOptions(options);
-  const actions = new Map<string, Perform>();
+  const actions = new Map<string, BoundAction<undefined>>();
   for (const [action, choose] of bindActions(handler, mappedActions))
-    actions.set(action, performRoute(handler, choose, settings));
-  return new Consumer(settings.permissions, actions);
+    actions.set(action, { perform: performRoute(handler, choose, settings), permissions: [], detached: false });
+  return new ActionConsumer({ permissions: settings.permissions, actions, begin: () => NOTHING_HELD });
 }
 
 function readOptions(options: ViewAsConsumerOptions): Required<ViewAsConsumerOptions> {
@@ -64,7 +69,11 @@ function readOptions(options: ViewAsConsumerOptions): Required<ViewAsConsumerOpt
   return { permissions, timeoutMs, maxResponseBytes, exposeHeaders };
 }
 
-function performRoute(handler: Handler, choose: ChooseTarget, settings: Required<ViewAsConsumerOptions>): Perform {
+function performRoute(
+  handler: Handler,
+  choose: ChooseTarget,
+  settings: Required<ViewAsConsumerOptions>,
+): BoundAction<undefined>['perform'] {
   return async (run) => {
     const { target, values } = choose(run.args);
     const path = pathOf(target, values);

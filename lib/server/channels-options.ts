@@ -4,10 +4,13 @@ import type { BearerTokenOptions } from '../auth/bearer-token.js';
 import { checkForwardedHeaders } from '../auth/forwarded-headers.js';
 import { type AllowedOrigins, checkOrigins } from '../auth/origin.js';
 import type { ErrorDetails } from '../consumers/consumer.js';
+import type { ChannelLayer } from '../layers/channel-layer.js';
 import type { Limits, RateLimit } from './limits.js';
 
 /** Options of {@link createChannels}. */
 export interface ChannelsOptions {
+  /** The bus of group messages. @default memoryLayer(): one process */
+  readonly layer?: ChannelLayer;
   /** Other origins than the server's own whose pages may open sockets. @default none */
   readonly origins?: AllowedOrigins;
   /** Where a handshake may carry a bearer token besides its `Authorization` header. @default only there */

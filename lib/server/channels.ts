@@ -8,11 +8,14 @@ import type { WebSocket } from 'ws';
 
 import type { Login } from '../auth/login.js';
 import { Consumer } from '../consumers/consumer.js';
+import { type GroupMessage, sendToGroup } from '../consumers/groups.js';
 import { type Application, defaultApplication, isApplication } from '../http/application.js';
 import type { Handler } from '../http/handler.js';
+import type { ChannelLayer } from '../layers/channel-layer.js';
+import { memoryLayer } from '../layers/memory-layer.js';
 import { CloseCode } from '../protocol/close-code.js';
 import { type ChannelsOptions, checkOptions, intervalOf } from './channels-options.js';
-import { Connection, type ConnectionOptions } from './connection.js';
+import { CLOSE_GRACE_MS, Connection, type ConnectionOptions } from './connection.js';
 import { Handshakes } from './handshakes.js';
 import { limitsOf } from './limits.js';
 import { PathTable } from './path-table.js';
@@ -34,6 +37,7 @@ export class Channels {
   readonly #handshakes: Handshakes;
   readonly #connections = new Set<Connection>();
   readonly #detach = new Map<HttpServer, () => void>();
+  readonly #layer: ChannelLayer;
   readonly #connectionOptions: ConnectionOptions;
   #own: Server | undefined;
   #closing: Promise<void> | undefined;
@@ -42,9 +46,11 @@ export class Channels {
   constructor(app: Application, options: ChannelsOptions) {
     const limits = limitsOf(options.limits);
     this.#app = app;
+    this.#layer = options.layer ?? memoryLayer();
     const onError = guarded(options.onError ?? logError);
     this.#connectionOptions = {
       app,
+      layer: this.#layer,
       limits,
       rate: options.rate,
       heartbeatMs: intervalOf(options.heartbeat),
@@ -133,6 +139,22 @@ export class Channels {
     return server;
   }
 
+  /**
+   * Sends a message to all connections that have joined a group, in this process and, by the channel layer, in others. It is handled by
+   * their consumers' `on` of the message's `type`.
+   *
+   * @throws TypeError for a group that is no text, or a message without a type
+   *
+   * @example
+   * app.post('/announcements', async (req, res) => {
+   *   await channels.groupSend('everybody', { type: 'announced', text: req.body.text });
+   *   res.sendStatus(204);
+   * });
+   */
+  groupSend(group: string, message: GroupMessage): Promise<void> {
+    return sendToGroup(this.#layer, group, message);
+  }
+
   /** Number of open sockets. */
   get size(): number {
     return this.#connections.size;
@@ -153,11 +175,14 @@ export class Channels {
     const served = own === undefined ? undefined : new Promise<void>((resolve) => own.close(() => { resolve(); })); // prettier-ignore
     const connections = [...this.#connections];
     await within(timeoutMs, Promise.all(connections.map((connection) => connection.drain())));
-    await Promise.all(connections.map((connection) => connection.close(CloseCode.restart, 'The server restarts.')));
+    const closed = connections.map((connection) => connection.close(CloseCode.restart, 'The server restarts.'));
+    // A consumer's disconnect may hang.
+    await within(timeoutMs + CLOSE_GRACE_MS, Promise.all(closed));
     own?.closeAllConnections();
     await served;
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
+    await this.#layer.close();
   }
 
   /** An upgrade is for one of the routes, or for others on the same server. */

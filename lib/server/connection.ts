@@ -1,16 +1,19 @@
 import type { WebSocket } from 'ws';
 
 import type { Login } from '../auth/login.js';
-import type { Consumer, ErrorDetails, Link } from '../consumers/consumer.js';
+import type { Consumer, Conversation, ErrorDetails, Frame } from '../consumers/consumer.js';
 import type { Application } from '../http/application.js';
 import { CloseCode } from '../protocol/close-code.js';
-import { type ActionFrame, failure, formatEnvelope, parseObject, success, toActionFrame } from '../protocol/envelope.js';
+import { failure, formatEnvelope, parseObject, success } from '../protocol/envelope.js';
 import { ParseError, toErrorReply, ValidationError } from '../protocol/errors.js';
+import type { ChannelLayer } from '../layers/channel-layer.js';
+import { Inbox } from './inbox.js';
 import { type Limits, type RateLimit, TokenBucket } from './limits.js';
 
 /** What all connections of a server share. */
 export interface ConnectionOptions {
   readonly app: Application;
+  readonly layer: ChannelLayer;
   readonly limits: Limits;
   readonly rate: RateLimit | undefined;
   /** Milliseconds between two signs of life; undefined for no heartbeat. */
@@ -23,7 +26,7 @@ export interface ConnectionOptions {
 }
 
 /** Milliseconds that a client has to answer a close, before its socket is cut. */
-const CLOSE_GRACE_MS = 1_000;
+export const CLOSE_GRACE_MS = 1_000;
 
 /** Milliseconds within which a client that has too much to read must take some of it. */
 const READ_GRACE_MS = 1_000;
@@ -32,16 +35,17 @@ const READ_GRACE_MS = 1_000;
 export class Connection {
   readonly #socket: WebSocket;
   readonly #login: Login;
-  readonly #consumer: Consumer;
   readonly #options: ConnectionOptions;
   readonly #abort = new AbortController();
-  readonly #link: Link;
+  readonly #conversation: Conversation;
   readonly #bucket: TokenBucket | undefined;
-  /** Frames that wait for their turn; null stands for a binary one. */
-  readonly #inbox: (string | null)[] = [];
+  readonly #inbox = new Inbox();
   readonly #release: (() => void)[] = [];
   readonly #closed: Promise<void>;
-  #answering: Promise<void> | undefined;
+  /** Frames that wait or are being answered; group messages, which wait among them, are none of the client's. */
+  #queuedFrames = 0;
+  /** Lasts while more waits to be sent than is allowed: the frames wait with it. */
+  #overfull: Promise<void> | undefined;
   #malformed = 0;
   #alive = true;
   #draining = false;
@@ -50,10 +54,30 @@ export class Connection {
   constructor(socket: WebSocket, login: Login, consumer: Consumer, options: ConnectionOptions) {
     this.#socket = socket;
     this.#login = login;
-    this.#consumer = consumer;
     this.#options = options;
-    this.#link = { login, app: options.app, signal: this.#abort.signal, onError: options.onError };
     this.#bucket = options.rate === undefined ? undefined : new TokenBucket(options.rate);
+    this.#conversation = consumer.open({
+      login,
+      app: options.app,
+      layer: options.layer,
+      signal: this.#abort.signal,
+      send: (frame) => {
+        this.#send(frame);
+      },
+      close: (code) => {
+        void this.close(code, '');
+      },
+      answered: () => {
+        if (login.ended) void this.close(CloseCode.loginEnded, 'The login has ended.');
+      },
+      enqueue: (task) => {
+        this.#inbox.push(async () => {
+          await task();
+          await this.#overfull;
+        });
+      },
+      onError: options.onError,
+    });
     this.#release.push(
       login.watch((code) => {
         void this.close(code, 'The login has ended.');
@@ -72,9 +96,9 @@ export class Connection {
       if (!isClientFault(error)) this.#report(error);
     });
     this.#closed = new Promise((resolve) => {
-      socket.on('close', () => {
+      socket.on('close', (code) => {
         this.#gone();
-        resolve();
+        void this.#conversation.closed(code).then(resolve);
       });
     });
   }
@@ -82,18 +106,19 @@ export class Connection {
   /**
    * Closes the socket, and cuts it if the client does not answer. Actions that run are aborted, and nothing more is sent.
    *
-   * @returns when the socket has gone
+   * @returns when the socket has gone, and the consumer has taken leave of it
    */
-  close(code: CloseCode, reason: string): Promise<void> {
+  close(code: number, reason: string): Promise<void> {
     if (!this.#closing) this.#close(code, reason);
     return this.#closed;
   }
 
-  #close(code: CloseCode, reason: string): void {
-    this.#closing = true;
-    this.#inbox.length = 0;
-    this.#socket.resume();
+  #close(code: number, reason: string): void {
+    // First: it throws for a code that is none.
     this.#socket.close(code, reason);
+    this.#closing = true;
+    this.#inbox.close();
+    this.#socket.resume();
     this.#abort.abort(new Error(reason));
     const timer = setTimeout(() => {
       this.#socket.terminate();
@@ -107,7 +132,8 @@ export class Connection {
   async drain(): Promise<void> {
     this.#draining = true;
     this.#socket.pause();
-    await this.#answering;
+    await this.#inbox.idle();
+    await this.#conversation.idle();
   }
 
   #receive(text: string | null): void {
@@ -117,60 +143,60 @@ export class Connection {
       void this.close(CloseCode.rate, 'Too many frames.');
       return;
     }
-    this.#inbox.push(text);
-    if (this.#inbox.length >= this.#options.limits.maxQueuedFrames) this.#socket.pause();
-    this.#answering ??= this.#answerAll();
+    const { maxQueuedFrames } = this.#options.limits;
+    this.#queuedFrames += 1;
+    this.#inbox.push(async () => {
+      await this.#answer(text);
+      this.#queuedFrames -= 1;
+      await this.#overfull;
+      if (this.#queuedFrames <= maxQueuedFrames / 2) this.#readOn();
+    });
+    if (this.#queuedFrames > maxQueuedFrames) this.#socket.pause();
   }
 
-  async #answerAll(): Promise<void> {
-    for (let text = this.#inbox.shift(); text !== undefined; text = this.#inbox.shift()) {
-      this.#send(await this.#answer(text));
-      if (this.#login.ended) void this.close(CloseCode.loginEnded, 'The login has ended.');
-      if (this.#socket.bufferedAmount > this.#options.limits.maxQueuedBytes) await this.#taken();
-      if (this.#inbox.length <= this.#options.limits.maxQueuedFrames / 2) this.#readOn();
-    }
-    this.#answering = undefined;
+  async #answer(text: string | null): Promise<void> {
+    const frame = this.#parse(text);
+    if (frame === undefined) return;
+    if (frame['action'] === 'reauthenticate' && this.#options.reauthenticate) await this.#reauthenticate(frame);
+    else await this.#conversation.receive(frame);
   }
 
-  /** The text that answers one frame; whatever the client sends, there is one. */
-  async #answer(text: string | null): Promise<string> {
-    let frame: Readonly<Record<string, unknown>>;
+  #parse(text: string | null): Frame | undefined {
     try {
       if (text === null) throw new ParseError('Malformed request: expected a text frame, got a binary one.');
-      frame = parseObject(text);
+      const frame = parseObject(text);
       this.#malformed = 0;
+      return frame;
     } catch (error) {
+      this.#conversation.malformed(error);
       this.#malformed += 1;
       if (this.#malformed >= this.#options.limits.maxMalformedFrames)
         void this.close(CloseCode.malformed, 'Too many malformed frames.');
-      return errorEnvelope(null, null, error);
+      return undefined;
     }
-    let action: ActionFrame;
-    try {
-      action = toActionFrame(frame);
-    } catch (error) {
-      return errorEnvelope(null, frame['request_id'] ?? null, error);
-    }
-    if (action.action === 'reauthenticate' && this.#options.reauthenticate) return this.#reauthenticate(action);
-    return this.#consumer.answer(action, this.#link);
   }
 
-  async #reauthenticate({ action, requestId, args }: ActionFrame): Promise<string> {
+  async #reauthenticate({ request_id: requestId = null, token }: Frame): Promise<void> {
+    let outcome = success(null, 200);
     try {
-      const token = args['token'];
       if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
         throw new ValidationError({ token: ['Expected a bearer token.'] });
       await this.#login.renew(token);
-      return formatEnvelope(action, requestId, success(null, 200));
     } catch (error) {
-      if (toErrorReply(error).unexpected) this.#report(error);
-      return errorEnvelope(action, requestId, error);
+      const { status, errors, unexpected } = toErrorReply(error);
+      if (unexpected) this.#report(error);
+      outcome = failure(errors, status);
     }
+    this.#send(formatEnvelope('reauthenticate', requestId, outcome));
   }
 
-  #send(text: string): void {
+  #send(frame: string | Uint8Array): void {
     if (this.#closing || this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#socket.send(text);
+    this.#socket.send(frame);
+    if (this.#socket.bufferedAmount <= this.#options.limits.maxQueuedBytes) return;
+    this.#overfull ??= this.#taken().then(() => {
+      this.#overfull = undefined;
+    });
   }
 
   /** Waits until the client has taken enough to be sent more; one that takes nothing at all is closed. */
@@ -223,7 +249,7 @@ export class Connection {
 
   #gone(): void {
     this.#closing = true;
-    this.#inbox.length = 0;
+    this.#inbox.close();
     for (const release of this.#release) release();
     this.#abort.abort(new Error('The socket has gone.'));
   }
@@ -231,11 +257,6 @@ export class Connection {
   #report(error: unknown): void {
     this.#options.onError(error, { scope: this.#login.scope });
   }
-}
-
-function errorEnvelope(action: string | null, requestId: unknown, error: unknown): string {
-  const { status, errors } = toErrorReply(error);
-  return formatEnvelope(action, requestId, failure(errors, status));
 }
 
 function textOf(data: Buffer | ArrayBuffer | Buffer[]): string {

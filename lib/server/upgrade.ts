@@ -1,7 +1,9 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 
 import type { Exchange } from '../http/exchange.js';
+import type { Peer } from '../http/peer.js';
 
 /** A request to open a socket, and the raw connection that it came on. */
 export interface Upgrade {
@@ -27,6 +29,18 @@ export function refuseUpgradeWith({ socket }: Upgrade, exchange: Exchange): void
     for (const line of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${line}`);
   }
   write(socket, exchange.res.statusCode, exchange.res.statusMessage, lines, exchange.capture.body());
+}
+
+/** The peer of a handshake's socket. */
+export function peerOf({ socket }: IncomingMessage): Peer {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  return { remoteAddress, remotePort, localAddress, localPort, encrypted: socket instanceof TLSSocket };
+}
+
+/** The cookies of a `set-cookie` header. */
+export function cookiesOf(header: number | string | readonly string[] | undefined): readonly string[] {
+  if (header === undefined) return [];
+  return typeof header === 'object' ? header : [String(header)];
 }
 
 function write(socket: Duplex, status: number, statusMessage: string, headerLines: readonly string[], body: Buffer): void {

@@ -2,38 +2,41 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describeRequiring } from '../support/requirement.js';
+import { LEFT_OUT } from './left-out.js';
 import { play } from './runner.js';
 import { consumersOf, readScenarios, type Scenario } from './scenario.js';
-import { SERVED, startViewServer, type WireServer } from './view-server.js';
+import { SERVED, startWireServer, type WireServer } from './wire-server.js';
 
 const SHARED = join(__dirname, '../../../shared/wire');
 const missing = existsSync(SHARED) ? undefined : `there is no folder ${SHARED}`;
 
-/** Scenarios that need consumers which are not there yet. */
-const LEFT_OUT = new Set(['a write through a route is seen by an observer']);
-
 let server: WireServer;
 
 beforeAll(async () => {
-  server = await startViewServer();
+  server = await startWireServer();
 });
 
 afterAll(async () => {
   await server.close();
 });
 
-describeRequiring(missing, 'the wire scenarios of views', () => {
-  const scenarios = readScenarios(join(SHARED, 'view-as-consumer.json'));
+describeRequiring(missing, 'the wire scenarios', () => {
+  describe.each(Object.keys(LEFT_OUT))('of %s', (area) => {
+    const scenarios = readScenarios(join(SHARED, `${area}.json`));
+    const leftOut = new Set(LEFT_OUT[area]);
 
-  test('only those that need other consumers are left out', () => {
-    const needOthers = scenarios.filter((scenario) => consumersOf(scenario).some((path) => !SERVED.includes(path)));
-    expect(needOthers.map(({ name }) => name)).toEqual([...LEFT_OUT]);
+    test('all that are left out exist, and need consumers that are not there yet', () => {
+      const names = new Set(scenarios.map(({ name }) => name));
+      expect([...leftOut].filter((name) => !names.has(name))).toEqual([]);
+      const needOthers = scenarios.filter((scenario) => consumersOf(scenario).some((path) => !SERVED.has(trimmed(path))));
+      expect(needOthers.map(({ name }) => name).filter((name) => !leftOut.has(name))).toEqual([]);
+    });
+
+    replay(scenarios.filter(({ name }) => !leftOut.has(name)));
   });
-
-  replay(scenarios.filter(({ name }) => !LEFT_OUT.has(name)));
 });
 
-describe('our own wire scenarios of views', () => {
+describe('our own wire scenarios', () => {
   replay(readScenarios(join(__dirname, 'more.json')));
 });
 
@@ -41,4 +44,8 @@ function replay(scenarios: readonly Scenario[]): void {
   test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))('%s', async (_name, scenario) => {
     await play(scenario, server.port);
   });
+}
+
+function trimmed(path: string): string {
+  return path.replace(/\/$/, '');
 }

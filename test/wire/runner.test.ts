@@ -1,14 +1,14 @@
 import { difference } from './match.js';
 import { play } from './runner.js';
 import type { ExpectedFrame, Json, Step } from './scenario.js';
-import { startViewServer, type WireServer } from './view-server.js';
+import { startWireServer, type WireServer } from './wire-server.js';
 
 const LATEST_MS = 100;
 
 let server: WireServer;
 
 beforeAll(async () => {
-  server = await startViewServer();
+  server = await startWireServer();
 });
 
 afterAll(async () => {

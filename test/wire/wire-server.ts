@@ -2,14 +2,16 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { createChannels, isAuthenticated, type MappedActions, viewAsConsumer } from 'express-channels';
+import { allowAny, createChannels, demultiplexer, isAuthenticated, type MappedActions, viewAsConsumer } from 'express-channels';
 import session from 'express-session';
 
+import { actionConsumer } from './action-consumer.js';
 import { controlRouter } from './control.js';
 import { type Models, openModels } from './models.js';
+import { guarded, permissionConsumers, refused } from './permission-consumers.js';
 import { echoRouter, kindsRouter, thingsRouter } from './view-routers.js';
 
-/** A server of the consumers `ws/view/*`. */
+/** A server of the consumers that scenarios talk to. */
 export interface WireServer {
   readonly port: number;
   close(): Promise<void>;
@@ -47,7 +49,7 @@ const TIMEOUT_MS = 500;
 const MAX_FRAME_BYTES = 1024 * 1024;
 
 /** Starts the test server on a free port of the loopback interface. */
-export async function startViewServer(): Promise<WireServer> {
+export async function startWireServer(): Promise<WireServer> {
   const models = openModels();
   await models.sequelize.sync();
   const sessions = session({ secret: 'a secret of the tests', resave: false, saveUninitialized: false });
@@ -71,6 +73,14 @@ export async function startViewServer(): Promise<WireServer> {
   channels.route('/ws/view/guarded', viewAsConsumer(echoRouter(), ECHO, { ...options, permissions: [isAuthenticated] }));
   channels.route('/ws/view/whole-app', viewAsConsumer(wholeApp, WHOLE_APP, options));
 
+  const actions = actionConsumer(models);
+  const permissions = permissionConsumers();
+  channels.route('/ws/actions', actions);
+  for (const [name, consumer] of permissions) channels.route(`/ws/perm/${name}`, consumer);
+  channels.route('/ws/mux', demultiplexer({ actions }));
+  channels.route('/ws/mux-all-refused', demultiplexer({ one: refused, two: refused }));
+  channels.route('/ws/mux-perm', demultiplexer({ open: guarded([allowAny]), closed: guarded([isAuthenticated]) }));
+
   const server = channels.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -83,9 +93,15 @@ export async function startViewServer(): Promise<WireServer> {
 }
 
 /** The paths of the consumers that the server has. */
-export const SERVED: readonly string[] = ['things', 'things-mapped', 'kinds', 'echo', 'guarded', 'whole-app'].map(
-  (name) => `ws/view/${name}`,
-);
+export const SERVED: ReadonlySet<string> = new Set([
+  ...['things', 'things-mapped', 'kinds', 'echo', 'guarded', 'whole-app'].map((name) => `ws/view/${name}`),
+  ...[...permissionConsumers().keys()].map((name) => `ws/perm/${name}`),
+  'ws/actions',
+  'ws/mux',
+  'ws/mux-all-refused',
+  'ws/mux-perm',
+  'ws/nope',
+]);
 
 function wholeAppOf(models: Models, sessions: RequestHandler): Express {
   const app = express();

@@ -1,0 +1,198 @@
+import { askMiddleware } from '../auth/ask-middleware.js';
+import {
+  type ActionRequest,
+  checkAction,
+  checkConnect,
+  checkPermissions,
+  type ConnectRequest,
+  type Permission,
+} from '../auth/permissions.js';
+import type { RequestLogin } from '../auth/request-login.js';
+import { type ActionFrame, failure, formatEnvelope, type Outcome, toActionFrame } from '../protocol/envelope.js';
+import { MethodNotAllowed, toErrorReply } from '../protocol/errors.js';
+import { Consumer, type Conversation, type Frame, type Link } from './consumer.js';
+
+/** One run of an action on a connection for which the consumer holds something of type `Held`. */
+export interface ActionRun<Held> {
+  readonly link: Link;
+  readonly held: Held;
+  readonly action: string;
+  readonly requestId: unknown;
+  readonly args: Readonly<Record<string, unknown>>;
+  /** The login as this action's requests have it; asked for once, however often it is used. */
+  readonly login: () => Promise<RequestLogin>;
+}
+
+/** An action as a consumer performs it. */
+export interface BoundAction<Held> {
+  /** What it throws becomes the reply. */
+  readonly perform: (run: ActionRun<Held>) => Promise<Outcome>;
+  /** Asked after those of the consumer. */
+  readonly permissions: readonly Permission[];
+  /** Whether the next frame does not wait for it. */
+  readonly detached: boolean;
+}
+
+/** What a consumer holds for one connection, and what it does when that has gone. */
+export interface Begun<Held> {
+  readonly held: Held;
+  readonly end: (code: number) => Promise<void>;
+}
+
+/** What an {@link ActionConsumer} is made of. */
+export interface ActionConsumerParts<Held> {
+  readonly permissions: readonly Permission[];
+  readonly actions: ReadonlyMap<string, BoundAction<Held>>;
+  readonly begin: (link: Link) => Begun<Held>;
+}
+
+/** A consumer of named actions behind permissions. */
+export class ActionConsumer<Held> extends Consumer {
+  readonly #parts: ActionConsumerParts<Held>;
+
+  constructor(parts: ActionConsumerParts<Held>) {
+    super();
+    checkPermissions(parts.permissions);
+    this.#parts = parts;
+  }
+
+  async admit(request: ConnectRequest): Promise<void> {
+    await checkConnect(this.#parts.permissions, request);
+  }
+
+  open(link: Link): Conversation {
+    return new ActionConversation(this.#parts, link);
+  }
+}
+
+class ActionConversation<Held> implements Conversation {
+  readonly #parts: ActionConsumerParts<Held>;
+  readonly #link: Link;
+  readonly #held: Held;
+  readonly #end: (code: number) => Promise<void>;
+  /** Actions that run beside the frames. */
+  readonly #detached = new Set<Promise<void>>();
+
+  constructor(parts: ActionConsumerParts<Held>, link: Link) {
+    this.#parts = parts;
+    this.#link = link;
+    const { held, end } = parts.begin(link);
+    this.#held = held;
+    this.#end = end;
+  }
+
+  async receive(frame: Frame): Promise<void> {
+    let action: ActionFrame;
+    try {
+      action = toActionFrame(frame);
+    } catch (error) {
+      this.#refuse(error, frame['request_id'] ?? null);
+      return;
+    }
+    const bound = action.action === null ? undefined : this.#parts.actions.get(action.action);
+    const answered = this.#answer(action, bound);
+    if (bound?.detached !== true) {
+      await answered;
+      return;
+    }
+    this.#detached.add(answered);
+    void answered.then(() => this.#detached.delete(answered));
+  }
+
+  malformed(error: unknown): void {
+    this.#refuse(error, null);
+  }
+
+  async idle(): Promise<void> {
+    await Promise.all(this.#detached);
+  }
+
+  closed(code: number): Promise<void> {
+    return this.#end(code);
+  }
+
+  #refuse(error: unknown, requestId: unknown): void {
+    const { status, errors } = toErrorReply(error);
+    this.#link.send(formatEnvelope(null, requestId, failure(errors, status)));
+  }
+
+  async #answer(frame: ActionFrame, bound: BoundAction<Held> | undefined): Promise<void> {
+    const outcome = await this.#outcome(frame, bound);
+    this.#link.send(formatEnvelope(frame.action, frame.requestId, outcome));
+    this.#link.answered();
+  }
+
+  /** The one place where whatever is thrown on the way of a frame becomes its reply. */
+  async #outcome({ action, requestId, args }: ActionFrame, bound: BoundAction<Held> | undefined): Promise<Outcome> {
+    const link = this.#link;
+    try {
+      if (action === null) throw new MethodNotAllowed('', 'Unable to find action in message body.');
+      const login = new LazyLogin(link);
+      try {
+        const request = permissionRequest(link, action, args, login);
+        await checkAction(this.#parts.permissions, request);
+        if (bound === undefined) throw new MethodNotAllowed(action);
+        await checkAction(bound.permissions, request);
+      } catch (refusal) {
+        // Over HTTP a refusal, too, is a response, at whose end the session is saved.
+        await login.commit();
+        throw refusal;
+      }
+      return await bound.perform({ link, held: this.#held, action, requestId, args, login: () => login.begin() });
+    } catch (error) {
+      try {
+        return failureOf(error, action, link);
+      } catch (unprintable) {
+        // A detail that JSON does not know: a cycle, a BigInt.
+        return failureOf(unprintable, action, link);
+      }
+    }
+  }
+}
+
+function failureOf(error: unknown, action: string | null, link: Link): Outcome {
+  const { status, errors, unexpected } = toErrorReply(error);
+  if (unexpected && !isAbort(error, link.signal))
+    link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
+  return failure(errors, status);
+}
+
+/** That the socket has gone is no error, but the reason why an action was broken off: as it is, or as Node's own functions tell it. */
+function isAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
+  return aborted && (error === reason || (error instanceof Error && error.name === 'AbortError'));
+}
+
+/** The login of one action, begun when it is first asked for. */
+class LazyLogin {
+  readonly #link: Link;
+  #begun: Promise<RequestLogin> | undefined;
+
+  constructor(link: Link) {
+    this.#link = link;
+  }
+
+  begin(): Promise<RequestLogin> {
+    this.#begun ??= this.#link.login.begin();
+    return this.#begun;
+  }
+
+  /** Saves the session, if somebody has asked for it. */
+  async commit(): Promise<void> {
+    await (await this.#begun)?.commit();
+  }
+}
+
+function permissionRequest(link: Link, action: string, args: ActionFrame['args'], login: LazyLogin): ActionRequest {
+  const { scope } = link.login;
+  return {
+    scope,
+    action,
+    args,
+    passes: async (middleware, method) => {
+      const requestLogin = await login.begin();
+      return askMiddleware(middleware, link.login.request(method, scope.path), link.app, (req) => {
+        requestLogin.apply(req);
+      });
+    },
+  };
+}

@@ -1,0 +1,148 @@
+import { inspect } from 'node:util';
+
+import { checkPermissions, type Permission } from '../auth/permissions.js';
+import type { Scope } from '../auth/scope.js';
+import type { ErrorDetail } from '../protocol/errors.js';
+import { checkSchema, parseBySchema, type StandardSchema } from './standard-schema.js';
+
+/** Arguments of an action without a schema: all keys of the frame but `action` and `request_id`, as the client sent them. */
+export type ActionArguments = Readonly<Record<string, unknown>>;
+
+/** How {@link ActionContext.reply} differs from the action's own answer. */
+export interface ReplyOptions {
+  /** @default 200 */
+  readonly status?: number;
+  /** @default [] */
+  readonly errors?: readonly ErrorDetail[];
+  /** @default the action that is running */
+  readonly action?: string | null;
+  /** @default the request_id of the frame that is answered */
+  readonly requestId?: unknown;
+}
+
+/** What a handler of group messages, of connect and of disconnect is given. */
+export interface ConsumerContext<State> {
+  readonly scope: Scope;
+  /** What the consumer's `state` has made for this connection. */
+  readonly state: State;
+  /** Aborted when the connection goes. */
+  readonly signal: AbortSignal;
+  /** Sends a frame of your own: a value as JSON, or bytes as they are. */
+  send(frame: unknown): void;
+  /** Sends an envelope. */
+  reply(data: unknown, options?: ReplyOptions): void;
+  /** Closes the connection, or the stream alone; nothing is sent after it. @param code - default 1000 */
+  close(code?: number): void;
+  /** From now on this connection gets the messages of a group. */
+  join(group: string): Promise<void>;
+  leave(group: string): Promise<void>;
+}
+
+/** What an action is given. */
+export interface ActionContext<State = unknown, Transaction = undefined> extends ConsumerContext<State> {
+  readonly action: string;
+  readonly requestId: unknown;
+  /** The transaction of the action's `transaction` option. */
+  readonly transaction: Transaction;
+}
+
+/** Something that opens transactions: a Sequelize instance. */
+export interface TransactionSource<Transaction> {
+  transaction<Result>(work: (transaction: Transaction) => PromiseLike<Result>): Promise<Result>;
+  transaction(options?: object): Promise<Transaction>;
+}
+
+/** Options of {@link action}. */
+export interface ActionOptions<Transaction = undefined> {
+  /** Asked after those of the consumer. @default [] */
+  readonly permissions?: readonly Permission[];
+  /** Whether the frames behind it go on while it runs. It is aborted with the connection. @default false */
+  readonly detached?: boolean;
+  /** A Sequelize instance: the handler runs in a transaction, which is rolled back if it throws. @default none */
+  readonly transaction?: TransactionSource<Transaction>;
+}
+
+/** Options of an {@link action} whose arguments are parsed. */
+export interface ParsedActionOptions<Arguments, Transaction = undefined> extends ActionOptions<Transaction> {
+  /** A schema of any library that follows Standard Schema: arguments are parsed by it, or refused with 400. */
+  readonly schema: StandardSchema<Arguments>;
+}
+
+/** A named operation with its options, made by {@link action}. */
+export interface Action<State> {
+  readonly permissions: readonly Permission[];
+  readonly detached: boolean;
+  /** Parses the arguments, opens the transaction and calls the handler. Declared as a method for the sake of any state. */
+  perform(contextWith: (transaction: unknown) => ActionContext<State, unknown>, args: ActionArguments): Promise<unknown>;
+}
+
+/** An action without options may be given as its bare handler. */
+export type ActionHandler<State> = (ctx: ActionContext<State>, args: ActionArguments) => unknown;
+
+/** Data with a status, for an action to return. */
+export class Reply<Data = unknown> {
+  readonly data: Data;
+  readonly status: number;
+
+  /** @internal Use {@link reply}. */
+  constructor(data: Data, status: number) {
+    this.data = data;
+    this.status = status;
+  }
+}
+
+/**
+ * Answers with a status of your own; plain data that an action returns means 200, and nothing 204.
+ *
+ * @throws TypeError for a status that is none
+ *
+ * @example
+ * return reply({ id: 7 }, 201);
+ */
+export function reply<Data>(data: Data, status = 200): Reply<Data> {
+  if (!Number.isInteger(status) || status < 100 || status > 999)
+    throw new TypeError(`Expected a status, got ${inspect(status)}.`);
+  return new Reply(data, status);
+}
+
+/**
+ * An action of a consumer: a handler with options.
+ *
+ * @throws TypeError for a handler that is no function, or options that can't be meant
+ *
+ * @example
+ * const publish = action(async (ctx, { pk }) => reply({ published: pk }, 200), { schema: z.object({ pk: z.number() }) });
+ */
+export function action<State, Transaction = undefined>(
+  handler: (ctx: ActionContext<State, Transaction>, args: ActionArguments) => unknown,
+  options?: ActionOptions<Transaction>,
+): Action<State>;
+export function action<State, Arguments, Transaction = undefined>(
+  handler: (ctx: ActionContext<State, Transaction>, args: Arguments) => unknown,
+  options: ParsedActionOptions<Arguments, Transaction>,
+): Action<State>;
+export function action<State>(
+  handler: (ctx: never, args: never) => unknown,
+  options: Partial<ParsedActionOptions<unknown, unknown>> = {},
+): Action<State> {
+  const { schema, transaction: source, permissions = [], detached = false } = options;
+  checkFunction('the handler of action()', handler);
+  checkPermissions(permissions);
+  if (schema !== undefined) checkSchema(schema);
+  if (source !== undefined && typeof Reflect.get(Object(source), 'transaction') !== 'function')
+    throw new TypeError(`Expected \`transaction\` to be a Sequelize instance, got ${inspect(source, { depth: 0 })}.`);
+  return {
+    permissions,
+    detached,
+    async perform(contextWith, raw) {
+      const args: unknown = schema === undefined ? raw : await parseBySchema(schema, raw);
+      const run = (transaction: unknown): unknown => Reflect.apply(handler, undefined, [contextWith(transaction), args]);
+      return source === undefined ? run(undefined) : source.transaction(async (transaction) => await run(transaction));
+    },
+  };
+}
+
+/** @throws TypeError that names what was expected to be a function */
+export function checkFunction(name: string, given: unknown): void {
+  if (typeof given !== 'function') throw new TypeError(`Expected ${name} to be a function, got ${inspect(given, { depth: 0 })}.`);
+}
