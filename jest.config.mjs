@@ -1,9 +1,15 @@
+// Packages that are ES modules only.
+const MODULES = 'node_modules/(?:arktype|arkregex|@ark)/';
 const transform = {
-  '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
+  [`(?:\\.ts|${MODULES}.+\\.js)$`]: [
+    '@swc/jest',
+    { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } },
+  ],
 };
 
 const common = {
   transform,
+  transformIgnorePatterns: [`^(?!.*${MODULES}).*node_modules/`],
   extensionsToTreatAsEsm: [],
   moduleNameMapper: {
     '^express-channels$': '<rootDir>/lib/index.ts',

@@ -9,7 +9,7 @@ import {
 } from '../auth/permissions.js';
 import type { RequestLogin } from '../auth/request-login.js';
 import { type ActionFrame, failure, formatEnvelope, type Outcome, toActionFrame } from '../protocol/envelope.js';
-import { MethodNotAllowed, toErrorReply } from '../protocol/errors.js';
+import { MethodNotAllowed, toError, toErrorReply } from '../protocol/errors.js';
 import { Consumer, type Conversation, type Frame, type Link } from './consumer.js';
 
 /** One run of an action on a connection for which the consumer holds something of type `Held`. */
@@ -159,7 +159,7 @@ function failureOf(error: unknown, action: string | null, link: Link): Outcome {
 
 /** That the socket has gone is no error, but the reason why an action was broken off: as it is, or as Node's own functions tell it. */
 function isAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
-  return aborted && (error === reason || (error instanceof Error && error.name === 'AbortError'));
+  return aborted && (error === reason || toError(error).name === 'AbortError');
 }
 
 /** The login of one action, begun when it is first asked for. */
