@@ -113,13 +113,13 @@ export function reply<Data>(data: Data, status = 200): Reply<Data> {
  * @example
  * const publish = action(async (ctx, { pk }) => reply({ published: pk }, 200), { schema: z.object({ pk: z.number() }) });
  */
-export function action<State, Transaction = undefined>(
-  handler: (ctx: ActionContext<State, Transaction>, args: ActionArguments) => unknown,
-  options?: ActionOptions<Transaction>,
-): Action<State>;
 export function action<State, Arguments, Transaction = undefined>(
   handler: (ctx: ActionContext<State, Transaction>, args: Arguments) => unknown,
   options: ParsedActionOptions<Arguments, Transaction>,
+): Action<State>;
+export function action<State, Transaction = undefined>(
+  handler: (ctx: ActionContext<State, Transaction>, args: ActionArguments) => unknown,
+  options?: ActionOptions<Transaction>,
 ): Action<State>;
 export function action<State>(
   handler: (ctx: never, args: never) => unknown,

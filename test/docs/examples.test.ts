@@ -10,8 +10,10 @@ import { type Channels, createChannels, dispatch, type Permission, viewAsConsume
 import { connect } from 'express-channels/testing';
 import jwt from 'jsonwebtoken';
 import passport from 'passport';
+import { DataTypes, Sequelize } from 'sequelize';
 import { WebSocket } from 'ws';
 
+import * as sqlite from '../../example-app/src/sqlite.js';
 import { type CodeBlock, codeBlocks, runBlock } from './markdown.js';
 
 const pages = [
@@ -244,6 +246,53 @@ describe('docs/ROUTERS.md and docs/PROTOCOL.md', () => {
       if (line.startsWith('> ')) client.send(line.slice(2));
       else expect(await client.receive()).toEqual(JSON.parse(line.slice(2)));
     }
+  });
+});
+
+describe('docs/CONSUMERS.md', () => {
+  const PAGE = 'docs/CONSUMERS.md';
+
+  test('the consumers, their options and their streams do what they say', async () => {
+    const names = ['app', 'channels', 'Chat', 'action', 'defineConsumer', 'isAuthenticated', 'NotFound', 'reply', 'z'];
+    const chat = await runBlock(block(PAGE, 0), {}, names);
+    const channels = keep(chat['channels']).use(asUser);
+    const app = chat['app'] as Express;
+
+    const { entered, announced } = await runBlock(block(PAGE, 4), { channels }, ['entered', 'announced']);
+    expect(entered).toMatchObject({ data: [], response_status: 200 });
+    expect(announced).toMatchObject({ data: 'Tea is ready.', action: 'announced', request_id: null });
+
+    const client = await connect(channels, '/ws/chat', { headers: { 'x-user': 'ada' } });
+    expect(await client.request({ action: 'enter', room: 'attic' })).toMatchObject({ errors: ['There is no room attic.'] });
+    await client.request({ action: 'enter', room: 'lobby' });
+    expect(await client.request({ action: 'say', text: ' ' })).toMatchObject({ errors: [{ text: [expect.any(String)] }] });
+    expect(await client.request({ action: 'say', text: 'hi' })).toMatchObject({ data: { length: 1 }, response_status: 201 });
+    const headers = { 'content-type': 'application/json' };
+    const post = { method: 'POST', url: '/announcements/lobby', headers, body: '{"text":"Tea"}' };
+    expect((await dispatch(app, post)).status).toBe(204);
+    expect(await client.receive()).toMatchObject({ data: 'Tea' });
+
+    const sequelize = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', logging: false });
+    const Account = sequelize.define('Account', { name: DataTypes.STRING });
+    await sequelize.sync();
+    const { Reports } = await runBlock(block(PAGE, 1), { ...chat, sequelize, Account }, ['Reports']);
+    await runBlock(block(PAGE, 2), { channels, Chat: chat['Chat'], Reports }, []);
+    const anonymous = await connect(channels, '/ws/teams/blue');
+    for (const line of block(PAGE, 3).code.trim().split('\n')) {
+      if (line.startsWith('> ')) anonymous.send(line.slice(2));
+      else expect(await anonymous.receive()).toEqual(JSON.parse(line.slice(2)));
+    }
+    const team = await connect(channels, '/ws/teams/blue', { headers: { 'x-user': 'ada' } });
+    team.send({ stream: 'reports', payload: { action: 'build', year: '2024' } });
+    for (const data of [1, 2, 3].map((month) => ({ year: 2024, month }))) {
+      expect(await team.receive()).toMatchObject({ payload: { data, response_status: 206 } });
+    }
+    expect(await team.receive()).toMatchObject({ payload: { data: 'done', response_status: 200 } });
+    const transfer = (name: string) => team.request({ stream: 'reports', payload: { action: 'transfer', name } });
+    expect(await transfer('nobody')).toMatchObject({ payload: { response_status: 404 } });
+    expect(await Account.count()).toBe(0);
+    expect(await transfer('ada')).toMatchObject({ payload: { response_status: 201 } });
+    await sequelize.close();
   });
 });
 
