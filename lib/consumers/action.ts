@@ -65,7 +65,7 @@ export interface ActionOptions<Transaction = undefined> {
 /** Options of an {@link action} whose arguments are parsed. */
 export interface ParsedActionOptions<Arguments, Transaction = undefined> extends ActionOptions<Transaction> {
   /** A schema of any library that follows Standard Schema: arguments are parsed by it, or refused with 400. */
-  readonly schema: StandardSchema<unknown, Arguments>;
+  readonly schema: StandardSchema<Arguments>;
 }
 
 /** A named operation with its options, made by {@link action}. */

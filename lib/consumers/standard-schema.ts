@@ -6,12 +6,12 @@ import { ValidationError } from '../protocol/errors.js';
  * A schema of any library that follows Standard Schema, version 1 (https://standardschema.dev): zod, valibot, arktype and others. Only
  * what is needed of it.
  */
-export interface StandardSchema<Input = unknown, Output = Input> {
+export interface StandardSchema<Output = unknown> {
   readonly '~standard': {
     readonly version: 1;
     readonly vendor: string;
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+    readonly types?: { readonly input: unknown; readonly output: Output } | undefined;
   };
 }
 
@@ -39,7 +39,7 @@ export function checkSchema(schema: unknown): void {
  *
  * @throws {@link ValidationError} with all issues, by field; those of no field are `non_field_errors`
  */
-export async function parseBySchema<Output>(schema: StandardSchema<unknown, Output>, value: unknown): Promise<Output> {
+export async function parseBySchema<Output>(schema: StandardSchema<Output>, value: unknown): Promise<Output> {
   const result = await schema['~standard'].validate(value);
   if (result.issues === undefined) return result.value;
   const fields = new Map<string, string[]>();
