@@ -117,10 +117,12 @@ export function action<State, Arguments, Transaction = undefined>(
   handler: (ctx: ActionContext<State, Transaction>, args: Arguments) => unknown,
   options: ParsedActionOptions<Arguments, Transaction>,
 ): Action<State>;
+/** An action whose arguments are left as the client sent them. */
 export function action<State, Transaction = undefined>(
   handler: (ctx: ActionContext<State, Transaction>, args: ActionArguments) => unknown,
   options?: ActionOptions<Transaction>,
 ): Action<State>;
+/** @internal What both are. */
 export function action<State>(
   handler: (ctx: never, args: never) => unknown,
   options: Partial<ParsedActionOptions<unknown, unknown>> = {},

@@ -63,7 +63,9 @@ interface Held<State> {
  * });
  */
 export function defineConsumer<State>(definition: StatefulConsumerDefinition<State>): Consumer;
+/** A consumer whose connections have no state. */
 export function defineConsumer(definition: ConsumerDefinition & { readonly state?: undefined }): Consumer;
+/** @internal What both are. */
 export function defineConsumer<State>(
   definition: StatefulConsumerDefinition<State> | (ConsumerDefinition & { readonly state?: undefined }),
 ): Consumer {

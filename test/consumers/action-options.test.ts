@@ -245,6 +245,18 @@ describe('schema', () => {
     });
   });
 
+  it('issues without a path are non_field_errors, also those of a schema of your own', async () => {
+    const schema: StandardSchema<never> = {
+      '~standard': {
+        version: 1,
+        vendor: 'ours',
+        validate: () => ({ issues: [{ message: 'no' }, { message: 'never', path: [] }] }),
+      },
+    };
+    const client = await serve(defineConsumer({ actions: { act: action(() => 1, { schema }) } })).open();
+    expect(await client.request({ action: 'act' })).toMatchObject({ errors: [{ non_field_errors: ['no', 'never'] }] });
+  });
+
   it('one that fails by itself is a 500', async () => {
     const schema = z.object({ a: z.unknown().transform(() => { throw new Error('oops'); }) }); // prettier-ignore
     const { errors, open } = serve(defineConsumer({ actions: { act: action(() => 1, { schema }) } }));

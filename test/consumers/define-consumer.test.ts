@@ -243,6 +243,29 @@ describe('what an action answers', () => {
   });
 });
 
+test.each([
+  [
+    { action: 5, request_id: 1 },
+    { response_status: 400, request_id: 1 },
+  ],
+  [{ action: null }, { response_status: 400, request_id: null }],
+  [{}, { response_status: 405, request_id: null }],
+  [
+    { action: 'toString', request_id: 0 },
+    { response_status: 405, request_id: 0 },
+  ],
+  ['[]', { response_status: 400, request_id: null }],
+])('the frame %j is refused, and the socket stays', async (frame, expected) => {
+  const client = await serve(defineConsumer({ actions: { act: () => 'alive' } })).open();
+  expect(await client.request(frame)).toMatchObject({ data: null, ...expected });
+  expect(await client.request({ action: 'act' })).toMatchObject({ data: 'alive' });
+});
+
+test('a consumer without actions answers all the same', async () => {
+  const client = await serve(defineConsumer({})).open();
+  expect(await client.request({ action: 'act' })).toMatchObject({ errors: ['Method "act" not allowed.'], response_status: 405 });
+});
+
 describe('misuse is a TypeError that says what was expected', () => {
   const given = (value: unknown) => value as never;
 

@@ -118,6 +118,11 @@ test('each consumer handles a message of one type in its own way', async () => {
   await channels.close();
 });
 
+test('leaving a group that was not joined does nothing', async () => {
+  const client = await serve(room()).open();
+  expect(await client.request({ action: 'leave', group: 'a' })).toMatchObject({ response_status: 204 });
+});
+
 test('two servers share the groups of one layer', async () => {
   const layer = memoryLayer();
   const [here, there] = [serve(room(), { layer }), serve(room(), { layer })];

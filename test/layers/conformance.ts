@@ -88,6 +88,16 @@ export function describeChannelLayer(name: string, open: () => ChannelLayer | Pr
       expect([got, stays]).toEqual([[], ['1']]);
     });
 
+    it('delivers nothing more to one whose leaving has been acknowledged', async () => {
+      await layer.join('a', receive);
+      const sending = layer.send('a', '1');
+      await layer.leave('a', receive);
+      const before = [...got];
+      await sending;
+      await settled();
+      expect(got).toEqual(before);
+    });
+
     it('delivers nothing of what was sent before the receiver joined', async () => {
       const before: string[] = [];
       await layer.join('a', (message) => before.push(message));
