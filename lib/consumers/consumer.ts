@@ -63,12 +63,12 @@ export class Consumer {
       if (action === null) throw new MethodNotAllowed('', 'Unable to find action in message body.');
       return await this.#perform(action, args, link);
     } catch (error) {
-      try {
-        return failureOf(error, action, link);
-      } catch (unprintable) {
-        // A detail that JSON does not know: a cycle, a BigInt.
-        return failureOf(unprintable, action, link);
+      const { status, errors, unexpected } = toErrorReply(error);
+      // That the socket has gone is no error, but the reason why the action was broken off.
+      if (unexpected && error !== link.signal.reason) {
+        link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
       }
+      return failure(errors, status);
     }
   }
 
@@ -96,12 +96,4 @@ export class Consumer {
     if (perform === undefined) throw new MethodNotAllowed(action);
     return perform({ link, action, args, login });
   }
-}
-
-function failureOf(error: unknown, action: string | null, link: Link): Outcome {
-  const { status, errors, unexpected } = toErrorReply(error);
-  // That the socket has gone is no error, but the reason why the action was broken off.
-  if (unexpected && error !== link.signal.reason)
-    link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
-  return failure(errors, status);
 }
