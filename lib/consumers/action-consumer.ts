@@ -140,21 +140,13 @@ class ActionConversation<Held> implements Conversation {
       }
       return await bound.perform({ link, held: this.#held, action, requestId, args, login: () => login.begin() });
     } catch (error) {
-      try {
-        return failureOf(error, action, link);
-      } catch (unprintable) {
-        // A detail that JSON does not know: a cycle, a BigInt.
-        return failureOf(unprintable, action, link);
+      const { status, errors, unexpected } = toErrorReply(error);
+      if (unexpected && !isAbort(error, link.signal)) {
+        link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
       }
+      return failure(errors, status);
     }
   }
-}
-
-function failureOf(error: unknown, action: string | null, link: Link): Outcome {
-  const { status, errors, unexpected } = toErrorReply(error);
-  if (unexpected && !isAbort(error, link.signal))
-    link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
-  return failure(errors, status);
 }
 
 /** That the socket has gone is no error, but the reason why an action was broken off: as it is, or as Node's own functions tell it. */

@@ -138,7 +138,7 @@ export class Connection {
 
   #receive(text: string | null): void {
     this.#alive = true;
-    if (this.#closing || this.#draining) return;
+    if (this.#closing) return;
     if (this.#bucket?.take() === false) {
       void this.close(CloseCode.rate, 'Too many frames.');
       return;

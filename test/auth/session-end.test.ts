@@ -187,6 +187,32 @@ test('a permission that logs out and refuses: first 403, then 4401', async () =>
   await channels.close();
 });
 
+test('a permission that decides after the login has ended does not bring its session back', async () => {
+  const { app, middleware, store } = createLoginApp();
+  const held: (() => void)[] = [];
+  const slow: RequestHandler = (req, res, next) => {
+    if (req.method === 'HEAD') {
+      next();
+      return;
+    }
+    req.session.note = 'from a permission that outlived its login';
+    held.push(() => res.sendStatus(403));
+  };
+  const channels = createChannels(app, { revalidate: false })
+    .use(...middleware)
+    .route('/ws', viewAsConsumer(app, { session: 'GET /session' }, { permissions: [expressPermission(slow)] }));
+  const port = await listen(channels);
+  const cookie = await logIn(port, 'alice');
+  const client = await open(port, '/ws', { headers: { cookie } });
+  client.send({ action: 'session' });
+  await until(() => held.length > 0);
+  await http(port, 'post', '/destroy', cookie).expect(204);
+  expect(await client.closed).toBe(4401);
+  held[0]?.();
+  await channels.close();
+  expect(await store.ids()).toEqual([]);
+});
+
 test('a logout while the handshake is still being decided is not missed', async () => {
   const { app, middleware, store } = createLoginApp();
   const held: (() => void)[] = [];

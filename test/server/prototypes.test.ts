@@ -75,6 +75,8 @@ test('HTTP and sockets in one process: nothing shared is touched, and HTTP answe
     express.request,
     express.response,
     express.application,
+    Reflect.get(app, 'request') as object,
+    Reflect.get(app, 'response') as object,
     express.Router,
     app,
     Function.prototype,

@@ -161,7 +161,9 @@ describe('a client that leaves in the middle of an action', () => {
   });
 
   test('whatever it had sent already is not run any more', async () => {
-    const { channels, port, seen } = await serve(() => undefined, {});
+    const asked: string[] = [];
+    const spy = permission(({ action }) => asked.push(action) > 0);
+    const { channels, port, seen } = await serve(() => undefined, { permissions: [spy] });
     const client = await open(port, '/ws');
     for (let frame = 0; frame < 50; frame += 1) client.send({ action: 'slow' });
     await client.receiveNothing();
@@ -170,6 +172,7 @@ describe('a client that leaves in the middle of an action', () => {
     await until(() => channels.size === 0);
     await turns(20);
     expect(seen).toHaveLength(2);
+    expect(asked).toHaveLength(1);
     await channels.close();
   });
 });
