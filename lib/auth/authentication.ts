@@ -151,14 +151,16 @@ function credentialsOf(handshake: Handshake, exchange: Exchange, before: Readonl
   return { scope, identity: new Identity(req, before), exchange };
 }
 
-function refuse({ res, over }: Exchange, refusal: unknown, onError: (error: unknown) => void): void {
+function refuse(exchange: Exchange, refusal: unknown, onError: (error: unknown) => void): void {
+  const { res, over } = exchange;
+  if (res.headersSent && !over) {
+    // An answer has begun that must not go out: the caller refuses in its place.
+    exchange.abort(refusal instanceof Error ? refusal : new Error(String(refusal), { cause: refusal }));
+    return;
+  }
   const { status, errors, unexpected } = toErrorReply(refusal);
   if (unexpected) onError(refusal);
   if (over) return;
-  if (res.headersSent) {
-    res.destroy();
-    return;
-  }
   res.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify({ errors }));
 }
 

@@ -89,16 +89,20 @@ describe.each(['/logout', '/destroy', '/regenerate'])('POST %s over HTTP', (path
   });
 });
 
-test('a session that was removed behind our back is noticed by the next action, which does not run', async () => {
-  const { channels, port, ran, store } = await serve();
-  const cookie = await logIn(port, 'alice');
-  const client = await open(port, '/ws', { headers: { cookie } });
-  store.clear();
-  client.send({ action: 'whoami' });
-  expect(await client.closed).toBe(4401);
-  expect(ran).toEqual([]);
-  await channels.close();
-});
+test.each(['nothing', 'ENOENT'])(
+  'a session that was removed behind our back (the store says %s) is noticed by the next action, which does not run',
+  async (says) => {
+    const { channels, port, ran, store } = await serve();
+    store.absence = says === 'ENOENT' ? Object.assign(new Error('no such session'), { code: 'ENOENT' }) : undefined;
+    const cookie = await logIn(port, 'alice');
+    const client = await open(port, '/ws', { headers: { cookie } });
+    store.clear();
+    client.send({ action: 'whoami' });
+    expect(await client.closed).toBe(4401);
+    expect(ran).toEqual([]);
+    await channels.close();
+  },
+);
 
 test.each(['logout', 'destroy'])('%s in an action: first its reply, then 4401, and nothing after it runs', async (action) => {
   const { channels, port, ran, store } = await serve();

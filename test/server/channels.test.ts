@@ -312,6 +312,7 @@ describe('the middleware of handshakes', () => {
     ['rejects', () => Promise.reject(new Error('canary')), 500, '{"errors":["A server error occurred."]}', true],
     ['calls next(error)', (_req, _res, next) => { next(new Error('canary')); }, 500, '{"errors":["A server error occurred."]}', true], // prettier-ignore
     ['calls next() with a 403 to be told', (_req, _res, next) => { next(createError(403, 'not you')); }, 403, '{"errors":["not you"]}', false], // prettier-ignore
+    ['has begun to answer, then fails', (_req, res, next) => { res.write('part'); next(new Error('canary')); }, 500, 'Internal Server Error', true], // prettier-ignore
     ['destroys the request', (req) => void req.destroy(), 500, 'Internal Server Error', true],
   ])('that %s refuses', async (_name, middleware, status, body, reported) => {
     const answer = await handshake(middleware);
@@ -470,6 +471,19 @@ describe('close()', () => {
     expect(channels.size).toBe(0);
     client.socket.terminate();
   });
+});
+
+test('without an error handler, errors are logged', async () => {
+  const logged = jest.spyOn(console, 'error').mockImplementation(() => undefined);
+  const app = express().get('/', (_req, _res, next) => {
+    next(new Error('canary'));
+  });
+  const channels = createChannels(app).route('/ws', viewAsConsumer(app, routeActions(app)));
+  const client = await open(await listen(channels), '/ws');
+  expect(await client.act('list')).toMatchObject({ response_status: 500 });
+  expect(logged.mock.calls).toEqual([[new Error('canary')]]);
+  logged.mockRestore();
+  await channels.close();
 });
 
 test('an error handler that fails takes nothing with it', async () => {

@@ -84,6 +84,19 @@ describe('a malformed frame is answered with one 400, and the socket goes on', (
     await channels.close();
   });
 
+  test('an action that is no text is a mistake of that frame, which has its request_id', async () => {
+    const { channels, port } = await serve();
+    const client = await open(port, '/ws');
+    for (const action of [5, null, ['echo'], { echo: 1 }, true]) {
+      expect(await client.request({ action, request_id: 7 })).toMatchObject({
+        action: null,
+        response_status: 400,
+        request_id: 7,
+      });
+    }
+    await channels.close();
+  });
+
   test('what only looks deep is fine', async () => {
     const { channels, port } = await serve();
     const client = await open(port, '/ws');
@@ -202,7 +215,7 @@ describe('limits', () => {
       const handles = Reflect.apply(Reflect.get(process, '_getActiveHandles') as () => unknown[], process, []) as Socket[];
       return handles.filter((handle) => handle.localPort === port && handle.remotePort !== undefined);
     }
-  });
+  }, 30_000);
 });
 
 describe('a client that reads slowly', () => {

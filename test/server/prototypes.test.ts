@@ -10,7 +10,7 @@ import { createChannels, isAuthenticated, viewAsConsumer } from 'express-channel
 import { createLoginApp, logIn } from '../support/login-app.js';
 import { listen, open } from '../support/socket-client.js';
 
-const ROUNDS = 300;
+const ROUNDS = 150;
 
 /** Everything that an object and its prototypes own, with the identity of each value. */
 function ownedBy(subject: object): Map<object, Map<PropertyKey, PropertyDescriptor | undefined>> {
@@ -117,7 +117,7 @@ test('HTTP and sockets in one process: nothing shared is touched, and HTTP answe
     }
   });
   expect([...(ownedBy(store).get(store)?.keys() ?? [])]).toEqual([...(storeBefore.get(store)?.keys() ?? [])]);
-});
+}, 30_000);
 
 function same(was: PropertyDescriptor | undefined, is: PropertyDescriptor | undefined): boolean {
   if (was === undefined || is === undefined) return was === is;

@@ -21,11 +21,17 @@ declare module 'express-session' {
 export class CountingStore extends session.MemoryStore {
   reads = 0;
   failing: 'get' | 'set' | undefined;
+  /** What it says of a session that it does not hold, if it is not just silent. */
+  absence: Error | undefined;
 
   override get(...[id, done]: Parameters<session.MemoryStore['get']>): void {
     this.reads += 1;
     if (this.failing === 'get') done(new Error('canary: the store is away'));
-    else super.get(id, done);
+    else
+      super.get(id, (error: unknown, data) => {
+        if (error === null && data === undefined && this.absence !== undefined) done(this.absence);
+        else done(error, data);
+      });
   }
 
   override set(...[id, data, done]: Parameters<session.MemoryStore['set']>): void {
