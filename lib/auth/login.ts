@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import type { ExchangeRequest, RequestBody } from '../http/exchange.js';
 import { CloseCode } from '../protocol/close-code.js';
 import { AuthenticationFailed, NotAuthenticated, PermissionDenied, toErrorReply } from '../protocol/errors.js';
@@ -254,7 +256,7 @@ function connectRequest(handshake: Handshake, options: LoginOptions, { scope, id
   };
 }
 
-/** Two users are the same if they have the same id; objects without one can't be told apart. */
+/** Two users are the same if they have the same id or, without any, the same content. */
 function isSameUser(one: unknown, other: unknown): boolean {
   if (!isPresent(one) || !isPresent(other)) return isPresent(one) === isPresent(other);
   if (typeof one !== 'object' || typeof other !== 'object') return one === other;
@@ -263,5 +265,5 @@ function isSameUser(one: unknown, other: unknown): boolean {
     const second: unknown = Reflect.get(other, key);
     if (first !== undefined || second !== undefined) return String(first) === String(second);
   }
-  return true;
+  return isDeepStrictEqual(one, other);
 }

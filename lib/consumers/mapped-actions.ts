@@ -197,7 +197,10 @@ function readParameters(args: Readonly<Record<string, unknown>>): { values: Read
   if (!isObject(parameters)) throw new ValidationError({ parameters: ['Expected an object.'] });
   const values = new Map(Object.entries(parameters));
   const pk = Object.hasOwn(args, 'pk') ? args['pk'] : undefined;
-  return values.size === 0 && pk !== undefined ? { values, pk } : { values };
+  if (pk === undefined) return { values };
+  // A permission that looked at the one must not let the other through.
+  if (values.size > 0) throw new ValidationError({ pk: ['Expected either `pk` or `parameters`, got both.'] });
+  return { values, pk };
 }
 
 function soleValue(target: Target, pk: unknown): ReadonlyMap<string, unknown> {

@@ -157,9 +157,10 @@ function headersFor(body: string | undefined): readonly string[] {
 }
 
 /** Readies the request: a router without a body parser finds the data all the same, and nothing turns the method into another. */
-function fixRequest({ req }: Exchange, { args }: ActionRun, method: string, url: string): void {
+function fixRequest({ req }: Exchange, { args, link }: ActionRun, method: string, url: string): void {
   if (args['data'] !== undefined) Object.assign(req, { body: args['data'] });
-  Object.assign(req, { originalUrl: url });
+  // A router with `mergeParams` finds those of the socket's path, as it would find those of the path that it is mounted under.
+  Object.assign(req, { originalUrl: url, params: { ...link.login.scope.params } });
   Object.defineProperty(req, 'method', {
     configurable: true,
     enumerable: true,

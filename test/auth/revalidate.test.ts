@@ -194,7 +194,7 @@ describe('a login by token', () => {
     await channels.close();
   });
 
-  test.each(['id', '_id', 'uuid', 'username', 'email'])('users are told apart by %s', async (key) => {
+  test.each(['id', '_id', 'uuid', 'username', 'email', 'a name that nobody knows'])('users are told apart by %s', async (key) => {
     const users: RequestHandler = (req, _res, next) => {
       const [, name] = (req.get('authorization') ?? '').split(' ');
       Object.assign(req, { user: { role: 'nurse', [key]: name } });

@@ -116,3 +116,22 @@ test('a bare handler gets what its template makes of the parameters', async () =
   });
   expect(await client.request({ action: 'list' })).toMatchObject({ data: '/items' });
 });
+
+test('`pk` and `parameters` together are refused: what a permission reads is what runs', async () => {
+  const client = await viewClient(express.Router().get('/:id', done), { retrieve: 'GET /:id', bare: 'GET' });
+  for (const action of ['retrieve', 'bare']) {
+    expect(await client.request({ action, pk: 1, parameters: { id: 2 } })).toMatchObject({
+      errors: [{ pk: ['Expected either `pk` or `parameters`, got both.'] }],
+      response_status: 400,
+    });
+    expect(await client.request({ action, pk: 1, parameters: {} })).toMatchObject({ response_status: 200 });
+  }
+});
+
+test('a router with mergeParams finds the parameters of the path of the socket', async () => {
+  const comments = express.Router({ mergeParams: true }).get('/:id', (req, res) => void res.json(req.params));
+  const channels = createChannels().route('/ws/posts/:postId', viewAsConsumer(comments, { retrieve: 'GET /:id' }));
+  const client = await connect(channels, '/ws/posts/7');
+  expect(await client.request({ action: 'retrieve', pk: 3 })).toMatchObject({ data: { postId: '7', id: '3' } });
+  await channels.close();
+});
