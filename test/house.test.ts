@@ -78,6 +78,7 @@ describe('packages have one place each', () => {
         'lib/consumers/model-consumer.ts',
         'lib/consumers/crud.ts',
         'lib/consumers/serializer.ts',
+        'lib/consumers/model-input.ts',
       ],
     ],
     ['redis', ['lib/layers/redis-layer.ts']],

@@ -1,11 +1,12 @@
 import type { Model, ModelStatic } from 'sequelize';
-import { modelSerializer, type Serialized } from '../../lib/consumers/serializer.js';
+import { modelSerializer } from '../../lib/consumers/serializer.js';
+import type { Serialized } from '../../lib/consumers/serializer-options.js';
 import { Message, Profile, Room, User } from '../consumers/serializer-models.js';
 
-/** Compiles only if the two types are the same. */
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+/** Whether each type can be assigned to the other one, without being `any`. */
+type Same<A, B> = 0 extends 1 & A ? false : [A, B] extends [B, A] ? true : false;
 type Flat<T> = { [K in keyof T]: T[K] };
-const holds = <T extends true>(): T[] => [];
+const holds = <T extends true>(...types: T[]) => types;
 
 const UserSerializer = modelSerializer(User, { fields: ['id', 'username', 'email', 'password'], writeOnly: ['password'] });
 type ShownUser = Serialized<typeof UserSerializer>;
@@ -38,9 +39,8 @@ holds<Same<ShownRoom['last_message'], string | null>>();
 holds<Same<ShownRoom['messages'], ShownMessage[]>>();
 
 // With `exclude` all other attributes are there.
-const ProfileSerializer = modelSerializer(Profile, { exclude: ['motto'] });
-type ShownProfile = Serialized<typeof ProfileSerializer>;
-holds<Same<keyof ShownProfile, 'id'>>();
+export const ProfileSerializer = modelSerializer(Profile, { exclude: ['motto'] });
+holds<Same<keyof Serialized<typeof ProfileSerializer>, 'id'>>();
 
 modelSerializer(User, {
   fields: ['id', 'username', 'password'],
@@ -52,7 +52,7 @@ modelSerializer(User, {
     return { ...values, username: name?.toLowerCase() ?? '' };
   },
   create: ({ password, ...values }, { transaction }) =>
-    User.create({ ...values, password: [...password].reverse().join('') }, { transaction: transaction ?? null }),
+    User.create({ ...values, password: password.toUpperCase() }, { transaction: transaction ?? null }),
   update: (user, { password, ...values }, { transaction }) =>
     user.update({ ...values, ...(password !== undefined && { password }) }, { transaction: transaction ?? null }),
 });
@@ -63,12 +63,9 @@ modelSerializer(Message, {
   create: ({ text, userId, room_id }) => Message.create({ text, userId, room_id }),
 });
 
-modelSerializer(User, {
-  fields: ['username', 'email'],
-  readOnly: ['email'],
-  // @ts-expect-error: a field that takes no input is not among the values
-  validate: ({ email }) => ({ email }),
-});
+// A field that takes no input is not among the values.
+export const NameSerializer = modelSerializer(User, { fields: ['pk', 'username', 'email'], readOnly: ['email'] });
+holds<Same<keyof Awaited<ReturnType<typeof NameSerializer.validate>>, 'username'>>();
 
 // @ts-expect-error: a message is no user
 export const wrongInstance = (message: Message) => UserSerializer.serialize(message);
@@ -104,3 +101,17 @@ export async function byHand(data: unknown, host: User) {
   const changes = await RoomSerializer.validate({}, { instance: room, partial: true });
   return room.update(changes);
 }
+
+// A check may return nothing.
+modelSerializer(User, {
+  fields: ['username', 'password'],
+  validate: ({ username, password }) => {
+    if (username === password) throw new Error('The password is the name.');
+  },
+});
+modelSerializer(User, {
+  exclude: ['password'],
+  validate: async ({ username }) => {
+    if (username === (await User.findByPk(1))?.username) throw new Error('That is the first one.');
+  },
+});
