@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +6,15 @@ import { join } from 'node:path';
 
 import express, { type Express, type RequestHandler, type Router } from 'express';
 import session from 'express-session';
-import { type Channels, createChannels, dispatch, type Permission, viewAsConsumer } from 'express-channels';
+import {
+  type Channels,
+  type Consumer,
+  createChannels,
+  dispatch,
+  expressPermission,
+  type Permission,
+  viewAsConsumer,
+} from 'express-channels';
 import { connect } from 'express-channels/testing';
 import jwt from 'jsonwebtoken';
 import passport from 'passport';
@@ -50,12 +58,44 @@ const requireLogin: RequestHandler = (req, res, next) => {
   else res.sendStatus(401);
 };
 
+/** A REST router as Express people write it, and with the create of the default mapping. */
 function plainRouter(): Router {
-  return express.Router().get('/', (_req, res) => {
-    res.json('here');
-  }).put('/', (_req, res) => {
-    res.status(201).json('made');
-  }); // prettier-ignore
+  const answer =
+    (status: number, body: string): RequestHandler =>
+    (_req, res) => {
+      res.status(status).json(body);
+    };
+  const router = express.Router();
+  router.get('/', answer(200, 'all'));
+  router.get('/:id', answer(200, 'one'));
+  router.post('/', answer(201, 'made'));
+  router.put('/', answer(201, 'made'));
+  router.patch('/:id', answer(200, 'changed'));
+  return router;
+}
+
+const requireAdmin: RequestHandler = (req, res, next) => {
+  if (Reflect.get(req.user ?? {}, 'admin') === true) next();
+  else res.sendStatus(403);
+};
+
+/** The status of one action of somebody, whose login is a header; rejects with that of the handshake if it is refused. */
+async function statusOf(channels: Channels, path: string, frame: object, user?: string): Promise<unknown> {
+  const client = await connect(channels, path, user === undefined ? {} : { headers: { 'x-user': user } });
+  return (await client.request(frame))['response_status'];
+}
+
+/** Both remedies of a guard that stands before a mount let in an admin, and nobody else. */
+async function expectGuarded(example: CodeBlock): Promise<void> {
+  const app = express();
+  const channels = keep(createChannels(app));
+  channels.use(asUser);
+  const globals = { app, channels, admin: plainRouter(), requireAdmin, expressPermission, viewAsConsumer };
+  await runBlock(example, globals, []);
+  expect(await statusOf(channels, '/ws/admin', { action: 'list' }, 'root')).toBe(200);
+  expect(await statusOf(channels, '/ws/admin', { action: 'list' }, 'ada')).toBe(403);
+  expect(await statusOf(channels, '/ws/admin-router', { action: 'list' }, 'root')).toBe(200);
+  await expect(statusOf(channels, '/ws/admin-router', { action: 'list' }, 'ada')).rejects.toMatchObject({ status: 403 });
 }
 
 /** A login by a header, which stands in for the reader's own. */
@@ -97,21 +137,74 @@ describe('README.md', () => {
     const app = express();
     const sessions = [session({ secret: 'a secret', resave: false, saveUninitialized: false }), asUser];
     const values = await runBlock(
-      block('README.md', 2),
+      block('README.md', 3),
       { app, sessions, passport, users: plainRouter(), notes: plainRouter(), requireLogin },
       ['channels'],
     );
     const channels = keep(values['channels']);
-    const status = async (path: string, action: string, user?: string): Promise<unknown> => {
-      const client = await connect(channels, path, user === undefined ? {} : { headers: { 'x-user': user } });
-      return (await client.request({ action }))['response_status'];
-    };
-    expect(await status('/ws/users', 'list')).toBe(403);
-    expect(await status('/ws/users', 'list', 'ada')).toBe(200);
-    expect(await status('/ws/users', 'create', 'ada')).toBe(403);
-    expect(await status('/ws/users', 'create', 'root')).toBe(201);
-    await expect(status('/ws/notes', 'list')).rejects.toMatchObject({ status: 401 });
-    expect(await status('/ws/notes', 'list', 'ada')).toBe(200);
+    expect(await statusOf(channels, '/ws/users', { action: 'list' })).toBe(403);
+    expect(await statusOf(channels, '/ws/users', { action: 'list' }, 'ada')).toBe(200);
+    expect(await statusOf(channels, '/ws/users', { action: 'list', pk: 7 }, 'ada')).toBe(400);
+    expect(await statusOf(channels, '/ws/users', { action: 'retrieve', pk: 7 }, 'ada')).toBe(200);
+    expect(await statusOf(channels, '/ws/users', { action: 'create' }, 'ada')).toBe(403);
+    expect(await statusOf(channels, '/ws/users', { action: 'create' }, 'root')).toBe(201);
+    await expect(statusOf(channels, '/ws/notes', { action: 'list' })).rejects.toMatchObject({ status: 401 });
+    expect(await statusOf(channels, '/ws/notes', { action: 'list' }, 'ada')).toBe(200);
+    expect(await statusOf(channels, '/ws/notes', { action: 'list', pk: 7 }, 'ada')).toBe(200);
+  });
+
+  test('a guard that stands before a mount is kept by both remedies', async () => {
+    await expectGuarded(block('README.md', 2));
+  });
+
+  test('a client for tests needs no port', async () => {
+    const channels = keep(createChannels());
+    channels.route('/ws/users', viewAsConsumer(plainRouter()));
+    expect(await runBlock(block('README.md', 4), { channels, cookie: 'sid=1' }, ['data'])).toEqual({ data: 'all' });
+    expect(channels.size).toBe(0);
+  });
+});
+
+describe('docs/SERVER.md', () => {
+  test('a server has options, other libraries beside it, and an end', async () => {
+    const logged: unknown[] = [];
+    const logger = { error: (entry: unknown) => logged.push(entry) };
+    const process = new EventEmitter();
+    const app = express();
+    const users = plainRouter().delete('/', () => {
+      throw new Error('a secret');
+    });
+    const example = block('docs/SERVER.md', 0);
+    const code = example.code.replace('viewAsConsumer(users)', "viewAsConsumer(users, { list: 'GET', clear: 'DELETE /' })");
+    const values = await runBlock({ ...example, code }, { app, users, logger, process }, ['channels', 'server']);
+    const channels = keep(values['channels']);
+    const server = values['server'] as Server;
+    await runBlock(block('docs/SERVER.md', 1), { server }, []);
+    await once(server, 'listening');
+    const url = `ws://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+
+    const echo = new WebSocket(`${url}/echo`);
+    await once(echo, 'open');
+    echo.send('hello');
+    expect(String((await once(echo, 'message'))[0])).toBe('hello');
+    echo.close();
+    await expect(once(new WebSocket(`${url}/nobody`), 'open')).rejects.toThrow();
+
+    const client = new WebSocket(`${url}/ws/users`);
+    await once(client, 'open');
+    client.send(JSON.stringify({ action: 'clear' }));
+    const [reply] = (await once(client, 'message')) as [Buffer];
+    expect(JSON.parse(String(reply))).toMatchObject({ errors: ['A server error occurred.'] });
+    expect(logged).toEqual([
+      { error: expect.objectContaining({ message: 'a secret' }) as unknown, action: 'clear', user: undefined },
+    ]);
+    expect(channels.size).toBe(1);
+
+    const ended = Promise.all([once(client, 'close'), once(server, 'close')]);
+    process.emit('SIGTERM');
+    expect((await ended)[0][0]).toBe(1012);
+    await channels.close();
+    expect(channels.size).toBe(0);
   });
 });
 
@@ -184,8 +277,8 @@ describe('docs/LOGIN.md', () => {
         if (Reflect.get(req.user ?? {}, 'role') === role) next();
         else res.sendStatus(403);
       };
-    const names = ['isNurse', 'ownRowOnly', 'membersOnly', 'asOverHttp', 'rule'];
-    const rules = await runBlock(block('docs/LOGIN.md', 4), { requireRole }, names);
+    const names = ['isNurse', 'membersOnly', 'asOverHttp', 'rule'];
+    const rules = await runBlock(block('docs/LOGIN.md', 4), { requireRole, router: plainRouter() }, [...names, 'users']);
     const channels = keep(createChannels(app));
     channels.use(asUser);
     for (const name of names) {
@@ -194,14 +287,16 @@ describe('docs/LOGIN.md', () => {
         viewAsConsumer(plainRouter(), { list: 'GET', create: 'PUT' }, { permissions: [rules[name] as Permission] }),
       );
     }
-    const status = async (name: string, user: string | undefined, frame: object): Promise<unknown> => {
-      const client = await connect(channels, `/${name}`, user === undefined ? {} : { headers: { 'x-user': user } });
-      return (await client.request(frame))['response_status'];
-    };
+    channels.route('/users', rules['users'] as Consumer);
+    const status = (name: string, user: string | undefined, frame: object) => statusOf(channels, `/${name}`, frame, user);
     expect(await status('isNurse', 'nurse', { action: 'list' })).toBe(200);
     expect(await status('isNurse', 'guard', { action: 'list' })).toBe(403);
-    expect(await status('ownRowOnly', 'ada', { action: 'create' })).toBe(403);
-    expect(await status('ownRowOnly', undefined, { action: 'list' })).toBe(200);
+    expect(await status('users', 'ada', { action: 'list' })).toBe(200);
+    expect(await status('users', 'ada', { action: 'list', pk: 8 })).toBe(400);
+    expect(await status('users', 'ada', { action: 'retrieve', pk: 7 })).toBe(200);
+    expect(await status('users', 'ada', { action: 'update', pk: 8 })).toBe(403);
+    expect(await status('users', 'ada', { action: 'update', parameters: { id: 8 } })).toBe(403);
+    expect(await status('users', undefined, { action: 'retrieve', parameters: { id: 8 } })).toBe(403);
     await expect(status('membersOnly', undefined, { action: 'list' })).rejects.toMatchObject({ status: 401 });
     expect(await status('membersOnly', 'ada', { action: 'list' })).toBe(200);
     expect(await status('asOverHttp', 'nurse', { action: 'create' })).toBe(201);
@@ -232,8 +327,12 @@ describe('docs/ROUTERS.md and docs/PROTOCOL.md', () => {
     expect(await ask('/ws/time', { action: 'now' })).toMatchObject({ data: { now: new Date().getFullYear() } });
   });
 
+  test('a guard that stands before a mount is kept by both remedies', async () => {
+    await expectGuarded(block('docs/ROUTERS.md', 1));
+  });
+
   test('a request in process is answered', async () => {
-    const values = await runBlock(block('docs/ROUTERS.md', 1), { app }, ['status', 'headers', 'body']);
+    const values = await runBlock(block('docs/ROUTERS.md', 2), { app }, ['status', 'headers', 'body']);
     expect(values).toMatchObject({ status: 201, headers: { 'content-type': 'application/json; charset=utf-8' } });
     expect(String(values['body'])).toBe('{"id":2,"title":"Hello"}');
   });

@@ -33,8 +33,8 @@ export async function runBlock(
   names: readonly string[],
 ): Promise<Readonly<Record<string, unknown>>> {
   // A block may import and await at its top level, as a module may.
-  const imports = [...code.matchAll(/^import .*;$/gm)].map(([line]) => line).join('\n');
-  const body = code.replaceAll(/^import .*;$/gm, '').replaceAll('listen(8000', "listen(0, '127.0.0.1'");
+  const imports = [...code.matchAll(/^import [^;]*;$/gm)].map(([line]) => line).join('\n');
+  const body = code.replaceAll(/^import [^;]*;$/gm, '').replaceAll('listen(8000', "listen(0, '127.0.0.1'");
   const source = `${imports}\nexport default (async () => {\n${body}\nreturn { ${names.join(', ')} };\n})();`;
   const { code: script } = transformSync(source, {
     jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
