@@ -319,6 +319,8 @@ describe('docs/ROUTERS.md and docs/PROTOCOL.md', () => {
   test('routers, applications and handlers answer', async () => {
     const ask = async (path: string, frame: object): Promise<object> => (await connect(channels, path)).request(frame);
     expect(await ask('/ws/posts', { action: 'publish', pk: 1 })).toMatchObject({ response_status: 204, data: null });
+    expect(await ask('/ws/posts', { action: 'publish', pk: 1, parameters: { id: 1 } })).toMatchObject({ response_status: 400 });
+    expect(await ask('/ws/some', { action: 'list', pk: 3 })).toMatchObject({ data: { id: 3 } });
     expect(await ask('/ws/some', { action: 'add', data: { title: 'x' } })).toMatchObject({
       response_status: 201,
       data: { id: 2, title: 'x' },
