@@ -88,7 +88,7 @@ const TEXTS: ReadonlyMap<string, string> = new Map([
 /** @returns an error that a rule met by itself, such as a query that failed: its text is not for the client. */
 function addViolations(problems: FieldErrors, error: Error, { fieldOf }: Naming): Error | undefined {
   for (const { path, message, key, original } of items(error)) {
-    if (original instanceof Error && original.name.startsWith('Sequelize')) return original;
+    if (original instanceof Error && 'parent' in original) return original;
     const isDefault = message === `Validation ${key} on ${path} failed` || message.endsWith(`.${path} cannot be null`);
     const standard = isDefault ? TEXTS.get(key) : undefined;
     // A rule of the whole row goes by its own name.

@@ -12,10 +12,6 @@ export class FieldErrors {
     return this.#texts.size === 0;
   }
 
-  has(field: string): boolean {
-    return this.#texts.has(field);
-  }
-
   add(field: string, ...texts: readonly unknown[]): void {
     this.#texts.set(field, [...(this.#texts.get(field) ?? []), ...texts]);
   }

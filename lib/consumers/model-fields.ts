@@ -189,8 +189,12 @@ class FieldResolver {
     return column.autoIncrement !== true && !isGetter;
   }
 
+  /** A column that several relations share, as polymorphic ones do, stands for none of them. */
   #reference(attribute: string): Association | undefined {
-    return [...this.#associations.values()].find((other) => isBelongsTo(other) && other.foreignKey === attribute);
+    const [reference, another] = [...this.#associations.values()].filter(
+      (association) => isBelongsTo(association) && association.foreignKey === attribute,
+    );
+    return another === undefined ? reference : undefined;
   }
 
   #describe(): string {
@@ -204,10 +208,14 @@ class FieldResolver {
 }
 
 function timestampsOf({ options }: ModelStatic<Model>): string[] {
-  const names = options.timestamps === false ? [] : (['createdAt', 'updatedAt', 'deletedAt'] as const);
-  const version = typeof options.version === 'string' ? options.version : 'version';
-  const columns = names.map((name) => (typeof options[name] === 'string' ? options[name] : name));
-  return options.version === undefined || options.version === false ? columns : [...columns, version];
+  const { timestamps = true, paranoid = false, createdAt = true, updatedAt = true, deletedAt = true, version = false } = options;
+  const columns = [
+    ['createdAt', timestamps && createdAt],
+    ['updatedAt', timestamps && updatedAt],
+    ['deletedAt', timestamps && paranoid && deletedAt],
+    ['version', version],
+  ] as const;
+  return columns.filter(([, column]) => column !== false).map(([name, column]) => (typeof column === 'string' ? column : name));
 }
 
 /** Scopes of a model are classes derived from it. */

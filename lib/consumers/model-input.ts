@@ -5,7 +5,7 @@ import { ValidationError } from '../protocol/errors.js';
 import { duplicateSetText, duplicateText, missingText, type Naming, toActionError } from './constraint-errors.js';
 import { FieldErrors, NON_FIELD_ERRORS } from './field-errors.js';
 import type { AttributeField, QueryOptions } from './model-fields.js';
-import { targetKeyOf, primaryKeyOf } from './related-rows.js';
+import { targetKeyOf } from './related-rows.js';
 import { attributeValue } from './representation.js';
 import { parseBySchema, type StandardSchema } from './standard-schema.js';
 import { uniqueSets } from './unique-sets.js';
@@ -107,10 +107,14 @@ export class ModelInput {
       const where = new Map(attributes.map((attribute) => [attribute, this.#valueToBe(attribute, values, instance)]));
       // NULL equals nothing, and an object would be a condition.
       if (![...where.values()].every(isScalar)) continue;
-      const { primaryKeyAttribute } = this.#model;
       const other = await this.#model
         .unscoped()
-        .findOne({ where: Object.fromEntries(where), attributes: [primaryKeyAttribute], paranoid: false, ...query });
+        .findOne({
+          where: Object.fromEntries(where),
+          attributes: [...this.#model.primaryKeyAttributes],
+          paranoid: false,
+          ...query,
+        });
       if (other === null || (instance !== undefined && isSameRow(other, instance, this.#model))) continue;
       const names = attributes.map((attribute) => this.#names.get(attribute) ?? attribute);
       const [name = NON_FIELD_ERRORS] = names;
@@ -198,5 +202,5 @@ function isScalar(value: unknown): boolean {
 }
 
 function isSameRow(one: Model, other: Model, model: ModelStatic<Model>): boolean {
-  return String(primaryKeyOf(one, model)) === String(primaryKeyOf(other, model));
+  return model.primaryKeyAttributes.every((attribute) => String(one.get(attribute)) === String(other.get(attribute)));
 }

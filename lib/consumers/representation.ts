@@ -66,7 +66,7 @@ export class Representation implements RowPresenter {
 export function attributeValue(instance: Model, { attribute, column: { type } }: AttributeField): unknown {
   const value: unknown = instance.get(attribute);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
-  if (Buffer.isBuffer(value)) return value.toString('base64');
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
   if (typeof value === 'bigint') return String(value);
   if (typeof value === 'number' && typeName(type) === 'DECIMAL') return decimalText(value, scaleOf(type));
   // SQLite leaves columns without a value off a row that was just inserted.

@@ -105,7 +105,8 @@ type ShownRow<M extends Model, Names, W, N> = {
 };
 type ShownValue<M extends Model, K> =
   K extends AttributeName<M> ? JsonValue<Attributes<M>[K]> : K extends 'pk' ? number | string : unknown;
-type JsonValue<T> = T extends Date | Buffer ? string : T;
+/** What a model without types has, `any`, is shown as unknown. */
+type JsonValue<T> = unknown extends T ? unknown : T extends Date | Buffer ? string : T;
 /** Whether a relation is to many rows is known where the model declares it. */
 type NestedValue<M extends Model, K, S> = K extends keyof M
   ? NonNullable<M[K]> extends readonly unknown[]

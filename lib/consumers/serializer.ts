@@ -6,7 +6,7 @@ import { type FieldOptions, type QueryOptions, resolveFields } from './model-fie
 import { type InputOptions, ModelInput, type Values } from './model-input.js';
 import { Representation } from './representation.js';
 import type { ChangedRow, FieldName, InputRow, NoKeys, OutputRow, SerializerOptions } from './serializer-options.js';
-import type { StandardSchema } from './standard-schema.js';
+import { checkSchema, type StandardSchema } from './standard-schema.js';
 
 /** Options of an update. */
 export interface UpdateOptions extends QueryOptions {
@@ -86,6 +86,7 @@ class Serializer implements ModelSerializer<Model> {
   constructor(model: ModelStatic<Model>, options: PlainOptions) {
     const fields = resolveFields(model, options);
     const attributes = fields.filter((field) => field.kind === 'attribute');
+    if (options.schema !== undefined) checkSchema(options.schema);
     this.model = model;
     this.#options = options;
     this.#representation = new Representation(model, fields);
@@ -123,7 +124,8 @@ class Serializer implements ModelSerializer<Model> {
     const values = await this.validate(data, { instance, ...options });
     const { update } = this.#options;
     return this.#stored(async () => {
-      if (update === undefined) return instance.update(values, query);
+      // As the database stores them: a BIGINT or a DECIMAL may come back in another form.
+      if (update === undefined) return instance.update(values, { ...query, returning: true });
       await update(instance, values, { partial, ...query });
       return instance;
     }, query);

@@ -147,45 +147,54 @@ export function defineModels(sequelize: Sequelize): void {
 /** What a database has been asked, since the list was last emptied. */
 export type Statements = string[];
 
+/** One of the databases that the tests run on. */
+export interface TestDatabase {
+  readonly statements: Statements;
+  readonly dialect: 'sqlite' | 'postgres';
+  readonly sequelize: () => Sequelize;
+}
+
 /** Declares the tests once for each database; the tables are empty, and ids begin at 1, before each test. */
-export function onEachDatabase(tests: (database: { statements: Statements; dialect: 'sqlite' | 'postgres' }) => void): void {
+export function onEachDatabase(tests: (database: TestDatabase) => void): void {
+  const statements: Statements = [];
+  let isWritten = false;
+  const logging = (sql: string) => {
+    statements.push(sql);
+    isWritten ||= sql.includes('INSERT');
+  };
+  let sequelize: Sequelize;
+  const open = async (opened: Sequelize) => {
+    sequelize = opened;
+    defineModels(sequelize);
+    await sequelize.sync();
+  };
+  const empty = async () => {
+    statements.length = 0;
+    if (!isWritten) return;
+    if (sequelize.getDialect() === 'postgres') await sequelize.truncate({ cascade: true, restartIdentity: true });
+    else await sequelize.sync({ force: true });
+    statements.length = 0;
+    isWritten = false;
+  };
+
   describe('on SQLite', () => {
-    const statements: Statements = [];
-    const sequelize = new Sequelize({
-      dialect: 'sqlite',
-      dialectModule: sqlite,
-      storage: ':memory:',
-      logging: (sql) => statements.push(sql),
-    });
-    beforeAll(() => {
-      defineModels(sequelize);
-    });
-    beforeEach(async () => {
-      await sequelize.sync({ force: true });
-      statements.length = 0;
-    });
+    beforeAll(() => open(new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', logging })));
+    beforeEach(empty);
     afterAll(() => sequelize.close());
-    tests({ statements, dialect: 'sqlite' });
+    tests({ statements, dialect: 'sqlite', sequelize: () => sequelize });
   });
 
   describeRequiring(postgresMissing, 'on PostgreSQL', () => {
-    const statements: Statements = [];
     let postgres: Postgres;
-    let sequelize: Sequelize;
     beforeAll(async () => {
       postgres = await startPostgres();
-      sequelize = new Sequelize(postgres.url, { dialect: 'postgres', logging: (sql) => statements.push(sql) });
-      defineModels(sequelize);
-      await sequelize.sync();
+      await open(new Sequelize(postgres.url, { dialect: 'postgres', logging }));
     }, 30_000);
-    beforeEach(async () => {
-      await sequelize.truncate({ cascade: true, restartIdentity: true });
-      statements.length = 0;
-    });
+    beforeEach(empty);
     afterAll(async () => {
       await sequelize.close();
       await postgres.stop();
     });
-    tests({ statements, dialect: 'postgres' });
+    tests({ statements, dialect: 'postgres', sequelize: () => sequelize });
   });
 }
