@@ -43,8 +43,8 @@ onEachDatabase(({ dialect, sequelize }) => {
   it('finds the unique values of rows that are deleted softly, or out of scope', async () => {
     const Page = await define(
       'Page',
-      { slug: { type: DataTypes.STRING, unique: true } },
-      { timestamps: true, paranoid: true, defaultScope: { where: { slug: 'none' } } },
+      { slug: { type: DataTypes.STRING, unique: true }, live: DataTypes.BOOLEAN },
+      { timestamps: true, paranoid: true, defaultScope: { where: { live: true } } },
     );
     const serializer = modelSerializer(Page, { fields: ['slug', 'deletedAt'] });
     await (await serializer.create({ slug: 'home', deletedAt: '2024-01-01' })).destroy();
