@@ -59,8 +59,8 @@ export class TestClient {
     this.#timeoutMs = timeoutMs;
     this.headers = headers;
     this.closed = once(socket, 'close').then(([code]) => Number(code));
-    socket.on('message', (data: unknown) => {
-      this.#arrived(Buffer.isBuffer(data) ? data.toString('utf8') : '');
+    socket.on('message', (data: Buffer) => {
+      this.#arrived(data.toString());
     });
   }
 
@@ -156,7 +156,7 @@ export async function connect(channels: Channels, path: string, options: Connect
       response.setEncoding('utf8');
       response.on('data', (text: string) => (body += text));
       response.on('end', () => {
-        reject(new HandshakeRefused(response.statusCode ?? 0, body));
+        reject(new HandshakeRefused(Number(response.statusCode), body));
       });
     });
   });
@@ -236,18 +236,6 @@ class MemorySocket extends Duplex {
   }
 
   setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
     return this;
   }
 }

@@ -155,7 +155,7 @@ function refuse(exchange: Exchange, refusal: unknown, onError: (error: unknown) 
   const { res, over } = exchange;
   if (res.headersSent && !over) {
     // An answer has begun that must not go out: the caller refuses in its place.
-    exchange.abort(refusal instanceof Error ? refusal : new Error(String(refusal), { cause: refusal }));
+    exchange.abort(toError(refusal));
     return;
   }
   const { status, errors, unexpected } = toErrorReply(refusal);
@@ -170,12 +170,15 @@ function splitUrl(url: string): [string, string] {
 }
 
 function queryOf(search: string): Record<string, string | readonly string[]> {
-  const params = new URLSearchParams(search);
-  const entries = [...new Set(params.keys())].map((key): [string, string | readonly string[]] => {
-    const values = params.getAll(key);
-    return [key, values.length > 1 ? Object.freeze(values) : (values[0] ?? '')];
-  });
-  return Object.fromEntries(entries);
+  const query = new Map<string, string | string[]>();
+  for (const [key, value] of new URLSearchParams(search)) {
+    const earlier = query.get(key);
+    if (earlier === undefined) query.set(key, value);
+    else if (typeof earlier === 'string') query.set(key, [earlier, value]);
+    else earlier.push(value);
+  }
+  for (const value of query.values()) Object.freeze(value);
+  return Object.fromEntries(query);
 }
 
 /** Whether a login middleware has found somebody; passport leaves undefined, others null or false. */

@@ -1,3 +1,5 @@
+import { headersOf } from '../http/header-lines.js';
+
 /** Where a handshake may carry a bearer token besides its `Authorization` header, which browsers can't set. */
 export interface BearerTokenOptions {
   /**
@@ -21,8 +23,8 @@ export function withBearerToken(headerLines: readonly string[], url: string, opt
 
 /** The header lines with another token: for a login that is renewed in place. */
 export function replaceBearerToken(headerLines: readonly string[], token: string): readonly string[] {
-  const others = headerLines.filter((_, index) => headerLines[index - (index % 2)]?.toLowerCase() !== 'authorization');
-  return [...others, 'Authorization', `Bearer ${token}`];
+  const others = headersOf(headerLines).filter(([name]) => name.toLowerCase() !== 'authorization');
+  return [...others.flat(), 'Authorization', `Bearer ${token}`];
 }
 
 /** Which of the offered subprotocols the server agrees to: never the token itself. */
@@ -51,10 +53,7 @@ function hasHeader(headerLines: readonly string[], name: string): boolean {
 }
 
 function headerValue(headerLines: readonly string[], name: string): string | undefined {
-  for (let index = 0; index < headerLines.length; index += 2) {
-    if (headerLines[index]?.toLowerCase() === name) return headerLines[index + 1];
-  }
-  return undefined;
+  return headersOf(headerLines).find(([key]) => key.toLowerCase() === name)?.[1];
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

@@ -1,3 +1,5 @@
+import { headersOf } from '../http/header-lines.js';
+
 /**
  * Headers of the handshake that travel with the socket's actions: who asks and by which way. Whatever would change what runs stays
  * behind (method overrides, conditions, ranges, length, type and encoding of a body), and a frame sets no header at all.
@@ -31,15 +33,11 @@ const NEVER =
  *
  * @param more - names of further headers that travel
  */
-export function forwardedHeaders(handshake: readonly string[], more: readonly string[] = []): readonly string[] {
-  const names = new Set(more.map((name) => name.toLowerCase()));
-  const lines: string[] = [];
-  for (let index = 0; index + 1 < handshake.length; index += 2) {
-    const name = handshake[index] ?? '';
-    const key = name.toLowerCase();
-    if (FORWARDED.has(key) || names.has(key)) lines.push(name, handshake[index + 1] ?? '');
-  }
-  return lines;
+export function forwardedHeaders(handshake: readonly string[], more: readonly string[]): readonly string[] {
+  const names = new Set([...FORWARDED, ...more.map((name) => name.toLowerCase())]);
+  return headersOf(handshake)
+    .filter(([name]) => names.has(name.toLowerCase()))
+    .flat();
 }
 
 /** @throws TypeError for a header that must not travel */

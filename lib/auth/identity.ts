@@ -26,8 +26,7 @@ export class Identity {
     for (const key of Reflect.ownKeys(req)) {
       if (before.has(key) || OF_THE_EXCHANGE.has(key) || (stored && OF_A_STORED_SESSION.has(key))) continue;
       const descriptor = Object.getOwnPropertyDescriptor(req, key);
-      if (descriptor === undefined) continue;
-      if (descriptor.get === undefined && descriptor.set === undefined) this.#values.set(key, descriptor.value);
+      if (descriptor?.get === undefined && descriptor?.set === undefined) this.#values.set(key, descriptor?.value);
       else this.#accessors.set(key, { ...descriptor, configurable: true });
     }
   }

@@ -18,7 +18,7 @@ type Done<Value = void> = (error?: unknown, value?: Value) => void;
 /** A session store, by those members of express-session's `Store` that are needed here. */
 export interface SessionStore {
   get(id: string, done: (error: unknown, data?: object | null) => void): void;
-  createSession(req: IncomingMessage, data: object): unknown;
+  createSession(req: IncomingMessage, data: object): RequestSession;
   destroy(id: string, done?: (error?: unknown) => void): void;
   touch?(id: string, session: object, done: (error?: unknown) => void): void;
 }
@@ -63,15 +63,13 @@ export class LoginSession {
       return data;
     }
     if (this.#stored) return undefined;
-    const blank: unknown = JSON.parse(this.#blank);
-    return isObject(blank) ? blank : undefined;
+    return parsed(this.#blank);
   }
 
   /** Puts the session on a request, and returns how it looks before the handler has it. */
   inflate(req: IncomingMessage, data: object): string {
     Object.assign(req, { sessionStore: this.store, sessionID: this.id });
-    this.store.createSession(req, data);
-    return hasSession(req) ? fingerprint(req.session) : '';
+    return fingerprint(this.store.createSession(req, data));
   }
 
   /**
@@ -130,8 +128,12 @@ export function passSession(from: IncomingMessage, to: IncomingMessage): void {
   if (!hasSession(from)) return;
   const { session, sessionID, sessionStore } = from;
   Object.assign(to, { sessionID, sessionStore });
-  const copy: unknown = JSON.parse(JSON.stringify(session));
-  if (isObject(copy)) sessionStore.createSession(to, copy);
+  sessionStore.createSession(to, parsed(JSON.stringify(session)));
+}
+
+function parsed(session: string): object {
+  const data: unknown = JSON.parse(session);
+  return isObject(data) ? data : {};
 }
 
 /** The session's own content; the cookie's dates change with every request. */

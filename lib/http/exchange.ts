@@ -96,7 +96,7 @@ export class Exchange implements SocketListener, CaptureListener {
   }
 
   depart(): void {
-    if (!this.res._closed) close(this.res);
+    close(this.res);
     this.#settled(undefined);
   }
 

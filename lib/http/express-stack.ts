@@ -4,8 +4,8 @@ import { types } from 'node:util';
 export interface Layer {
   readonly name: string;
   /** Express 4 answers with a boolean and leaves the matched part at `path`; Express 5.3 answers with the match. */
-  match(path: string): unknown;
-  readonly path?: unknown;
+  match(path: string): boolean | { readonly path: string } | undefined;
+  readonly path?: string;
   readonly handle: unknown;
   readonly route?: { readonly path: unknown; readonly methods: Readonly<Record<string, unknown>> } | undefined;
   /** Express 5.3: the path as it was given. */
@@ -14,15 +14,14 @@ export interface Layer {
   readonly slash?: unknown;
   /** Express 4. */
   readonly regexp?: unknown;
-  readonly keys?: unknown;
+  readonly keys: readonly { readonly name: string | number }[];
 }
 
 /** What a layer matched of a path; undefined if it does not match. */
 export function matchedPrefix(layer: Layer, path: string): string | undefined {
   const match = matchOf(layer, path);
-  if (match === false || match === undefined || match === null) return undefined;
-  const matched = typeof match === 'object' && 'path' in match ? match.path : layer.path;
-  return typeof matched === 'string' ? matched : '';
+  if (!match) return undefined;
+  return typeof match === 'object' ? match.path : layer.path;
 }
 
 /** The stack of a router or application; undefined if the handler has none that can be seen. */
@@ -51,13 +50,12 @@ export function mountPaths(layer: Layer): readonly string[] | undefined {
   return paths.every((path) => typeof path === 'string') ? paths.map(asPrefix) : undefined;
 }
 
-function matchOf(layer: Layer, path: string): unknown {
+function matchOf(layer: Layer, path: string): ReturnType<Layer['match']> {
   try {
     return layer.match(path);
-  } catch (error) {
+  } catch {
     // A path that can't be decoded matches nothing; Express answers it with 400.
-    if (types.isNativeError(error)) return undefined;
-    throw error;
+    return undefined;
   }
 }
 
@@ -79,19 +77,16 @@ function asPrefix(path: string): string {
 /** Turns the expression that Express 4 compiles a mount path to back into that path. */
 function pathOfRegexp(
   regexp: RegExp & { readonly fast_slash?: unknown; readonly fast_star?: unknown },
-  keys: unknown,
+  keys: Layer['keys'],
 ): string | undefined {
   if (regexp.fast_slash === true || regexp.fast_star === true) return '';
   const body = /^\^(.*)\\\/\?\(\?=\\\/\|\$\)$/.exec(regexp.source)?.[1];
-  if (body === undefined || !Array.isArray(keys)) return undefined;
-  const names: unknown[] = keys.map((key: unknown) =>
-    typeof key === 'object' && key !== null && 'name' in key ? key.name : undefined,
-  );
+  if (body === undefined) return undefined;
   let next = 0;
   const path = body.replaceAll('(?:\\/([^/]+?))', () => {
     next += 1;
-    return `/:${String(names[next - 1])}`;
+    return `/:${String(keys[next - 1]?.name)}`;
   });
-  if (next !== names.length || /[()[\]*+?|^$]/.test(path.replace(/\\./g, ''))) return undefined;
+  if (next !== keys.length || /[()[\]*+?|^$]/.test(path.replace(/\\./g, ''))) return undefined;
   return path.replace(/\\(.)/g, '$1');
 }

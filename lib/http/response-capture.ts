@@ -15,6 +15,9 @@ export interface CaptureListener {
   onEnd(): void;
 }
 
+/** Until the handler's own is decided. */
+const NO_HEAD: ResponseHead = { status: 0, statusMessage: '', headers: [], implied: [], chunked: false };
+
 /**
  * Keeps what a real `http.ServerResponse` would send. Node's own code does all the rest (argument checks, implicit headers, HEAD
  * and 204 without a body, events, errors after the end): only the three places where it would render and send are replaced, as own
@@ -24,7 +27,7 @@ export class ResponseCapture {
   readonly #response: NodeResponse;
   readonly #listener: CaptureListener;
   readonly #chunks: BodyChunk[] = [];
-  #head: ResponseHead | undefined;
+  #head = NO_HEAD;
   #headEncoding: BufferEncoding = 'latin1';
   #length = 0;
   /** Bytes since a writer was last told that all of them are sent. */
@@ -49,11 +52,11 @@ export class ResponseCapture {
 
   /** The status as it was when the headers were decided. */
   get status(): number {
-    return this.#head?.status ?? this.#response.statusCode;
+    return this.#head.status;
   }
 
   get statusMessage(): string {
-    return this.#head === undefined ? '' : receivedStatusMessage(this.#head, this.#headEncoding);
+    return receivedStatusMessage(this.#head, this.#headEncoding);
   }
 
   /** Bytes of the body so far. */
@@ -73,12 +76,11 @@ export class ResponseCapture {
   singleText(): string | undefined {
     const [first] = this.#chunks;
     if (first === undefined || this.#chunks.length > 1 || first instanceof Uint8Array) return undefined;
-    return first.encoding === 'utf8' || first.encoding === 'utf-8' ? first.text : undefined;
+    return /^utf-?8$/i.test(first.encoding) ? first.text : undefined;
   }
 
   /** The headers as an HTTP client sees them: names in lower case, repeated ones folded by Node's own rules. */
   headers(socket: ExchangeSocket): IncomingHttpHeaders {
-    if (this.#head === undefined) return {};
     return new NodeRequest(socket, headerLines(this.#head, this.#headEncoding)).headers;
   }
 
@@ -89,7 +91,7 @@ export class ResponseCapture {
     if (!response._headerSent) {
       response._headerSent = true;
       // A chunk's size precedes it.
-      const size = this.#head?.chunked === true && data !== '';
+      const size = this.#head.chunked && data !== '';
       this.#headEncoding = size ? 'latin1' : headEncoding(data, encoding);
     }
     if (isCallback(callback)) process.nextTick(callback);

@@ -117,7 +117,7 @@ function renderedHead(
   const chunked = response.chunkedEncoding;
   // Nothing is framed here.
   response.chunkedEncoding = false;
-  const lines = (response._header ?? '').split('\r\n').slice(1, -2);
+  const lines = String(response._header).split('\r\n').slice(1, -2);
   const headers = lines.map((line): Header => {
     const colon = line.indexOf(':');
     return [line.slice(0, colon), line.slice(colon + 1)];
@@ -127,8 +127,7 @@ function renderedHead(
 
 /** Where the length is known, Node makes bytes of `Content-Disposition`, and text again of them, as if they were UTF-8. */
 function asBytes(value: OutgoingHttpHeader): OutgoingHttpHeader {
-  if (Array.isArray(value)) return value.map((item) => Buffer.from(item, 'latin1').toString());
-  return typeof value === 'string' ? Buffer.from(value, 'latin1').toString() : value;
+  return [value].flat().map((item) => Buffer.from(String(item), 'latin1').toString());
 }
 
 function received(value: string | number, encoding: BufferEncoding): string {
