@@ -126,3 +126,14 @@ test('where a header and another token come together, the header counts', async 
   ).toBe(401);
   await channels.close();
 });
+
+test('a client that offers other subprotocols gets the first of them, and one that offers none gets none', async () => {
+  const channels = createChannels(undefined, { bearerToken: { protocol: 'bearer' } }).route(
+    '/ws',
+    viewAsConsumer(express.Router().get('/', () => undefined)),
+  );
+  const port = await listen(channels);
+  expect((await open(port, '/ws', { protocols: ['json', 'text'] })).socket.protocol).toBe('json');
+  expect((await open(port, '/ws')).socket.protocol).toBe('');
+  await channels.close();
+});

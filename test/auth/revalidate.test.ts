@@ -44,6 +44,13 @@ describe('a login by session', () => {
     await channels.close();
   });
 
+  test('whose session was removed behind our back ends with 4401, without an action', async () => {
+    const { channels, client, store } = await serve();
+    store.clear();
+    expect(await client.closed).toBe(4401);
+    await channels.close();
+  });
+
   test('whose session is given to another user ends with 4401', async () => {
     const { channels, client, users } = await serve();
     users.set('alice', { id: 99, name: 'alice', role: 'nurse' });
@@ -215,6 +222,66 @@ describe('a login by token', () => {
     const { channels, port } = await serve({});
     const client = await openWith(port, tokenOf('alice'));
     expect(await client.act('reauthenticate', { token: tokenOf('alice') })).toMatchObject({ response_status: 405 });
+    await channels.close();
+  });
+});
+
+test('users may be mere texts: the same one stays, another one ends the socket with 4401', async () => {
+  let user = 'alice';
+  let runs = 0;
+  const channels = createChannels(undefined, SOON)
+    .use((req, _res, next) => {
+      runs += 1;
+      Object.assign(req, { user });
+      next();
+    })
+    .route(
+      '/ws',
+      viewAsConsumer(
+        express.Router().get('/', (req, res) => void res.json(req.user)),
+        { whoami: 'GET' },
+      ),
+    );
+  const client = await open(await listen(channels), '/ws');
+  await until(() => runs >= 3);
+  expect(await client.act('whoami')).toMatchObject({ data: 'alice' });
+  user = 'bob';
+  expect(await client.closed).toBe(4401);
+  await channels.close();
+});
+
+describe('middleware of a handshake', () => {
+  const router = express.Router().get('/', (_req, res) => void res.json('here'));
+
+  test('that calls next() twice lets the socket in once', async () => {
+    const admitted: unknown[] = [];
+    const channels = createChannels()
+      .use((_req, _res, next) => {
+        next();
+        next();
+      })
+      .route(
+        '/ws',
+        viewAsConsumer(router, { read: 'GET' }, { permissions: [permission({ connect: () => admitted.push(1) > 0 })] }),
+      );
+    const client = await open(await listen(channels), '/ws');
+    expect(await client.act('read')).toMatchObject({ data: 'here' });
+    expect([admitted.length, channels.size]).toEqual([1, 1]);
+    await channels.close();
+  });
+
+  test('passes, but a connect rule fails after the time is up: the client is refused once, the failure is reported', async () => {
+    const reported: unknown[] = [];
+    let fail = (_reason: Error): void => undefined;
+    const rule = permission({ connect: () => new Promise<boolean>((_resolve, reject) => (fail = reject)) });
+    const channels = createChannels(undefined, { handshakeTimeoutMs: 20, onError: (error) => reported.push(error) }).route(
+      '/ws',
+      viewAsConsumer(router, { read: 'GET' }, { permissions: [rule] }),
+    );
+    expect(await statusOf(await listen(channels), '/ws')).toBe(504);
+    const late = new Error('canary: the database is away');
+    fail(late);
+    await until(() => reported.includes(late));
     await channels.close();
   });
 });

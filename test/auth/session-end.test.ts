@@ -302,3 +302,67 @@ test('a client that leaves in the middle of a login does not keep its session wa
   expect(store.destroy).toBe(destroy);
   await channels.close();
 });
+
+test('a store with a `destroy` of its own has that again when the last socket has gone', async () => {
+  const { channels, port, store } = await serve();
+  const calls: string[] = [];
+  wrapDestroy(store, calls);
+  const own = store.destroy;
+  const client = await open(port, '/ws', { headers: { cookie: await logIn(port, 'alice') } });
+  expect(store.destroy).not.toBe(own);
+  await client.close();
+  await until(() => channels.size === 0);
+  expect(store.destroy).toBe(own);
+  await channels.close();
+});
+
+test('a logout that the store could not carry out leaves the sockets of the session open', async () => {
+  const { channels, port, store } = await serve();
+  const cookie = await logIn(port, 'alice');
+  store.destroy = (_id, done) => done?.(new Error('canary: the store is away'));
+  const client = await open(port, '/ws', { headers: { cookie } });
+  const [id = ''] = await store.ids();
+  await new Promise((resolve) => {
+    store.destroy(id, resolve);
+  });
+  expect(await client.act('whoami')).toMatchObject({ data: { name: 'alice' } });
+  await channels.close();
+});
+
+test('a session that ends while a rule still thinks: the action does not run', async () => {
+  const login = createLoginApp();
+  const ran: string[] = [];
+  const rule = withGate();
+  const router = express.Router().get('/', (_req, res) => {
+    ran.push('handler');
+    res.json('too late');
+  });
+  const permissions = [permission({ action: rule.ask })];
+  const channels = createChannels(login.app, { revalidate: false })
+    .use(...login.middleware)
+    .route('/ws', viewAsConsumer(router, { read: 'GET /' }, { permissions }));
+  const port = await listen(channels);
+  const cookie = await logIn(port, 'alice');
+  const client = await open(port, '/ws', { headers: { cookie } });
+  client.send({ action: 'read' });
+  await until(() => rule.asked);
+  await http(port, 'post', '/logout', cookie).expect(204);
+  rule.open();
+  expect(await client.closed).toBe(4401);
+  expect(ran).toEqual([]);
+  await channels.close();
+});
+
+/** A rule that says yes when it is let go. */
+function withGate() {
+  const gate = { asked: false, open: (): void => undefined, ask: () => answer() };
+  const answer = (): Promise<boolean> => {
+    gate.asked = true;
+    return new Promise((resolve) => {
+      gate.open = () => {
+        resolve(true);
+      };
+    });
+  };
+  return gate;
+}

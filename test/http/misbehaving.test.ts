@@ -576,3 +576,69 @@ function withResolvers<T>() {
   });
   return { promise, resolve };
 }
+
+test('an abort just after the handler has answered comes too late', async () => {
+  const controller = new AbortController();
+  const { body } = await dispatch(
+    (_req, res) => {
+      res.end('done');
+      controller.abort();
+    },
+    { url: '/', signal: controller.signal },
+  );
+  expect(body.toString()).toBe('done');
+});
+
+test('a handler whose request does not come in full hears the timeout that it asked for', async () => {
+  const { body } = await dispatch(
+    (req, res) => {
+      req.setTimeout(5, () => res.end('too slow'));
+      req.resume();
+    },
+    { method: 'POST', url: '/', body: new Readable({ read: nothing }) },
+  );
+  expect(body.toString()).toBe('too slow');
+});
+
+test('informational responses do not become part of the answer, one by one or together', async () => {
+  const { status, headers, body } = await dispatch(
+    (req, res) => {
+      res.writeProcessing();
+      req.socket.cork();
+      res.writeContinue();
+      res.writeEarlyHints({ link: '</style.css>; rel=preload' });
+      req.socket.uncork();
+      res.end('done');
+    },
+    { url: '/' },
+  );
+  expect([status, headers['link'], body.toString()]).toEqual([200, undefined, 'done']);
+});
+
+test('a plain handler that calls next() is answered by the 404 of Express', async () => {
+  const { status, body } = await dispatch(
+    (_req, _res, next) => {
+      next();
+    },
+    { url: '/nowhere' },
+  );
+  expect(status).toBe(404);
+  expect(body.toString()).toContain('Cannot GET /nowhere');
+});
+
+test.each([
+  ['::1', 'IPv6'],
+  ['192.0.2.7', 'IPv4'],
+])('the socket of a client at %s is one of %s', async (remoteAddress, family) => {
+  const { body } = await dispatch(
+    ({ socket }, res) => res.end(JSON.stringify([socket.remoteAddress, socket.remoteFamily, socket.localFamily])),
+    { url: '/', remoteAddress },
+  );
+  expect(JSON.parse(body.toString())).toEqual([remoteAddress, family, 'IPv4']);
+});
+
+test('a header without a value is not sent', async () => {
+  const headers = { 'x-given': 'yes', 'x-left-out': undefined };
+  const { body } = await dispatch((req, res) => res.end(req.rawHeaders.join(' ')), { url: '/', headers });
+  expect(body.toString()).toBe('x-given yes Host localhost');
+});

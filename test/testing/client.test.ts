@@ -60,3 +60,15 @@ test('tells with which status a handshake was refused', async () => {
   await expect(connect(channels, '/ws/nowhere')).rejects.toBeInstanceOf(HandshakeRefused);
   await channels.close();
 });
+
+test('replies larger than what a stream holds at once arrive whole, and in order', async () => {
+  const router = express.Router().get('/:letter', (req, res) => void res.json(req.params.letter.repeat(200_000)));
+  const channels = createChannels().route('/ws', viewAsConsumer(router, { list: 'GET /:letter' }));
+  const client = await connect(channels, '/ws');
+  for (const letter of 'abc') client.send({ action: 'list', parameters: { letter } });
+  for (const letter of 'abc') {
+    const { data } = await client.receive();
+    expect(data).toBe(letter.repeat(200_000));
+  }
+  await channels.close();
+});

@@ -307,6 +307,10 @@ const handlers: Readonly<Record<string, RawHandler | readonly [RawHandler, Parti
     res.setHeader('Content-Disposition', 'attachment; filename="café.txt"');
     res.end('x');
   },
+  'latin1 content-disposition in a list': (_req, res) => {
+    res.setHeader('Content-Disposition', ['attachment; filename="café.txt"', 'inline']);
+    res.end('x');
+  },
   'latin1 content-disposition, then content-length, written': (_req, res) => {
     res.setHeader('Content-Disposition', 'attachment; filename="café.txt"');
     res.setHeader('Content-Length', 1);
