@@ -4,7 +4,7 @@ import { perform } from '../http/dispatch.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Handler, Next } from '../http/handler.js';
 import type { Peer } from '../http/peer.js';
-import { toError, toErrorReply } from '../protocol/errors.js';
+import { ActionTimeout, toError, toErrorReply } from '../protocol/errors.js';
 import { Identity } from './identity.js';
 import type { Scope } from './scope.js';
 
@@ -64,6 +64,7 @@ export async function authenticate(
 ): Promise<Authentication> {
   let before: ReadonlySet<PropertyKey> = new Set();
   let credentials: Credentials | undefined;
+  let passed = false;
 
   const decide = async (exchange: Exchange, error: unknown): Promise<void> => {
     try {
@@ -90,11 +91,20 @@ export async function authenticate(
       hooks.prepare?.(begun);
     },
     next: (begun, error) => {
+      passed = true;
       void decide(begun, error);
     },
     onLateError: options.onError,
+  }).catch((error: unknown) => {
+    throw error instanceof ActionTimeout && !passed ? hangs(options.timeoutMs) : error;
   });
   return { credentials, exchange };
+}
+
+/** The client is told of a timeout, the operator of its reason. */
+function hangs(timeoutMs: number): ActionTimeout {
+  const message = `The handshake's middleware has neither called next() nor answered within ${String(timeoutMs)} ms (handshakeTimeoutMs).`;
+  return Object.assign(new ActionTimeout(timeoutMs), { message });
 }
 
 /** Express's way through a list of middleware: an error goes to the next error handler. */

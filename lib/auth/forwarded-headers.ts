@@ -1,4 +1,5 @@
 import { headersOf } from '../http/header-lines.js';
+import { got } from '../protocol/options.js';
 
 /**
  * Headers of the handshake that travel with the socket's actions: who asks and by which way. Whatever would change what runs stays
@@ -44,9 +45,7 @@ export function forwardedHeaders(handshake: readonly string[], more: readonly st
 export function checkForwardedHeaders(names: readonly string[]): void {
   for (const name of names) {
     if (NEVER.test(name.toLowerCase())) {
-      throw new TypeError(
-        `Expected \`forwardHeaders\` to leave out what changes how a request is run, got ${JSON.stringify(name)}.`,
-      );
+      throw new TypeError(`Expected \`forwardHeaders\` to leave out what changes how a request is run, got ${got(name)}.`);
     }
   }
 }

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
+import { got } from '../protocol/options.js';
+
 /** Which origins may open sockets: exact ones (`https://app.example.com`), or a function that decides. */
 export type AllowedOrigins = readonly string[] | ((origin: string, request: IncomingMessage) => boolean);
 
@@ -34,12 +36,33 @@ export function isAllowedOrigin(request: IncomingMessage, encrypted: boolean, al
 export function checkOrigins(allowed: AllowedOrigins | undefined): void {
   if (allowed === undefined || typeof allowed === 'function') return;
   for (const origin of allowed) {
-    if (!URL.canParse(origin) || new URL(origin).origin !== origin) {
+    if (!isOrigin(origin)) {
       throw new TypeError(
-        `Expected \`origins\` to hold origins such as "https://app.example.com" (scheme, host and port, no path), got ${JSON.stringify(origin)}.`,
+        `Expected \`origins\` to hold origins such as "https://app.example.com" (scheme, host and port, no path), got ${got(origin)}.`,
       );
     }
   }
+}
+
+/** How many refused origins are told: a stranger may name any number of them. */
+const MAX_TOLD = 8;
+const told = new Set<string>();
+
+/** Tells the developer, once an origin, how a page is let in that was refused: in the browser it only sees that the socket fails. */
+export function warnOfRefusal(origin: string | undefined, allowed: AllowedOrigins | undefined): void {
+  // What a function refuses is refused on purpose, and what is no origin can't be listed.
+  if (origin === undefined || !isOrigin(origin) || typeof allowed === 'function') return;
+  if (told.has(origin) || told.size >= MAX_TOLD) return;
+  told.add(origin);
+  process.emitWarning(
+    `A page of ${origin} was refused a socket. To let its pages in: createChannels(app, { origins: [${got(origin)}] }).`,
+    { code: 'EXPRESS_CHANNELS_ORIGIN' },
+  );
+}
+
+/** Whether a browser would send it as it stands. */
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
 }
 
 function isSameOrigin(origin: string, host: string | undefined, encrypted: boolean): boolean {

@@ -1,8 +1,7 @@
-import { inspect } from 'node:util';
-
 import type { Handler } from '../http/handler.js';
 import { isObject } from '../protocol/envelope.js';
 import { PermissionDenied, toErrorReply } from '../protocol/errors.js';
+import { checkKeys, got, unexpected } from '../protocol/options.js';
 import { isPresent } from './authentication.js';
 import type { Scope } from './scope.js';
 
@@ -48,7 +47,8 @@ export const isAuthenticated: Permission = {
  */
 export function permission(rule: Permission['action'] | Partial<Permission>): Permission {
   if (typeof rule === 'function') return { connect: () => true, action: rule };
-  if (!isObject(rule)) throw new TypeError(`Expected a function or { connect, action } for permission(), got ${inspect(rule)}.`);
+  if (!isObject(rule)) throw new TypeError(`Expected a function or { connect, action } for permission(), got ${got(rule)}.`);
+  checkKeys('permission()', rule, ['connect', 'action']);
   return { connect: rule.connect ?? (() => true), action: rule.action ?? (() => true) };
 }
 
@@ -71,6 +71,8 @@ const METHOD_OF_ACTION = new Map([
  * viewAsConsumer(router, undefined, { permissions: [expressPermission(requireRole('nurse'))] });
  */
 export function expressPermission(middleware: Handler): Permission {
+  if (typeof middleware !== 'function')
+    throw new TypeError(`Expected a middleware for expressPermission(), got ${got(middleware)}.`);
   return {
     connect: ({ passes }) => passes(middleware, 'HEAD'),
     action: ({ passes, action }) => passes(middleware, METHOD_OF_ACTION.get(action) ?? 'POST'),
@@ -79,6 +81,7 @@ export function expressPermission(middleware: Handler): Permission {
 
 /** Allowed if all of them allow, asked in order; likewise at connect. */
 export function and(...permissions: readonly Permission[]): Permission {
+  for (const one of permissions) checkPermission('and()', one);
   return {
     connect: (request) => every(permissions, (one) => one.connect(request)),
     action: (request) => every(permissions, (one) => one.action(request)),
@@ -87,6 +90,7 @@ export function and(...permissions: readonly Permission[]): Permission {
 
 /** Allowed if one of them allows, asked in order; likewise at connect. If none does, the first reason that was thrown is told. */
 export function or(...permissions: readonly Permission[]): Permission {
+  for (const one of permissions) checkPermission('or()', one);
   return {
     connect: (request) => some(permissions, (one) => one.connect(request)),
     action: (request) => some(permissions, (one) => one.action(request)),
@@ -95,19 +99,20 @@ export function or(...permissions: readonly Permission[]): Permission {
 
 /** Allowed if the other refuses. Who may connect is left alone: everybody. */
 export function not(other: Permission): Permission {
+  checkPermission('not()', other);
   return { connect: () => true, action: async (request) => !(await decide(() => other.action(request))).allowed };
 }
 
 /** @throws TypeError for what is no list of permissions */
 export function checkPermissions(permissions: unknown): void {
-  if (Array.isArray(permissions) && permissions.every(isPermission)) return;
-  throw new TypeError(
-    `Expected \`permissions\` to be a list of permissions, for instance [isAuthenticated], got ${inspect(permissions)}.`,
-  );
+  if (!Array.isArray(permissions)) throw unexpected('`permissions`', 'a list, such as [isAuthenticated]', permissions);
+  for (const one of permissions) checkPermission('`permissions`', one);
 }
 
-function isPermission(value: unknown): boolean {
-  return isObject(value) && typeof value['connect'] === 'function' && typeof value['action'] === 'function';
+function checkPermission(where: string, given: unknown): void {
+  if (isObject(given) && typeof given['connect'] === 'function' && typeof given['action'] === 'function') return;
+  const hint = typeof given === 'function' ? ': wrap a function by permission(), a middleware by expressPermission().' : '.';
+  throw new TypeError(`Expected a permission in ${where}, got ${got(given)}${hint}`);
 }
 
 /** @throws {@link PermissionDenied}, or what a rule threw */

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import { checkPermissions, type Permission } from '../auth/permissions.js';
 import type { Scope } from '../auth/scope.js';
 import type { ErrorDetail } from '../protocol/errors.js';
+import { checkKeys, unexpected } from '../protocol/options.js';
 import { checkSchema, parseBySchema, type StandardSchema } from './standard-schema.js';
 
 /** Arguments of an action without a schema: all keys of the frame but `action` and `request_id`, as the client sent them. */
@@ -129,10 +130,11 @@ export function action<State>(
 ): Action<State> {
   const { schema, transaction: source, permissions = [], detached = false } = options;
   checkFunction('the handler of action()', handler);
+  checkKeys('action()', options, ['schema', 'transaction', 'permissions', 'detached']);
   checkPermissions(permissions);
   if (schema !== undefined) checkSchema(schema);
   if (source !== undefined && typeof Reflect.get(Object(source), 'transaction') !== 'function')
-    throw new TypeError(`Expected \`transaction\` to be a Sequelize instance, got ${inspect(source, { depth: 0 })}.`);
+    throw unexpected('`transaction`', 'a Sequelize instance', source);
   return {
     permissions,
     detached,
@@ -146,5 +148,5 @@ export function action<State>(
 
 /** @throws TypeError that names what was expected to be a function */
 export function checkFunction(name: string, given: unknown): void {
-  if (typeof given !== 'function') throw new TypeError(`Expected ${name} to be a function, got ${inspect(given, { depth: 0 })}.`);
+  if (typeof given !== 'function') throw unexpected(name, 'a function', given);
 }

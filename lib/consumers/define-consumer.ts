@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import type { Permission } from '../auth/permissions.js';
 import type { Scope } from '../auth/scope.js';
 import { formatEnvelope, isObject, type Outcome, success, toJson } from '../protocol/envelope.js';
+import { checkKeys, got } from '../protocol/options.js';
 import {
   type Action,
   action,
@@ -70,8 +71,8 @@ export function defineConsumer<State>(
   definition: StatefulConsumerDefinition<State> | (ConsumerDefinition & { readonly state?: undefined }),
 ): Consumer {
   const given: unknown = definition;
-  if (!isObject(given))
-    throw new TypeError(`Expected a definition such as { actions } for defineConsumer(), got ${inspect(given)}.`);
+  if (!isObject(given)) throw new TypeError(`Expected a definition such as { actions } for defineConsumer(), got ${got(given)}.`);
+  checkKeys('defineConsumer()', given, ['state', 'permissions', 'actions', 'on', 'connect', 'disconnect']);
   return definition.state === undefined ? build({ ...definition, state: () => undefined }) : build(definition);
 }
 

@@ -1,9 +1,11 @@
 import type { Handler } from '../http/handler.js';
 import { isKnownMethod } from '../http/dispatch.js';
+import { stackOf } from '../http/express-stack.js';
 import { literalSegments, RouteMap, type Target } from '../http/route-map.js';
 import { readTemplates } from '../http/route-template.js';
 import { isObject } from '../protocol/envelope.js';
 import { NotFound, ValidationError } from '../protocol/errors.js';
+import { got, unexpected, VIEW_OPTIONS } from '../protocol/options.js';
 
 /** HTTP methods that an action can be mapped to. */
 export type MappedMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS';
@@ -30,12 +32,13 @@ export function bindActions(handler: Handler, mappedActions: MappedActions | und
   const map = new RouteMap(handler);
   const bound = new Map<string, ChooseTarget>();
   const given: unknown = mappedActions ?? DEFAULT_ACTIONS;
-  if (!isObject(given)) throw new TypeError(`Expected \`mappedActions\` to be an object, got ${String(given)}.`);
+  if (!isObject(given)) throw unexpected('`mappedActions`', 'an object', given);
+  if (Object.keys(given).length === 0) throw new TypeError('Expected at least one action.');
   for (const [action, spec] of Object.entries(given)) {
     const { method, path } = readSpec(action, spec);
     const targets = path === undefined ? map.targets(method) : findTarget(map, action, method, path);
     if (targets.length > 0) bound.set(action, path === undefined ? byParameters(targets) : byTemplate(targets));
-    else if (mappedActions !== undefined) throw new TypeError(noRoute(map, action, method));
+    else if (given !== DEFAULT_ACTIONS) throw new TypeError(noRoute(map, action, method));
   }
   if (bound.size === 0)
     throw new TypeError(`None of the actions ${Object.keys(given).join(', ')} has a route. ${map.describe()}`);
@@ -55,6 +58,7 @@ export function bindActions(handler: Handler, mappedActions: MappedActions | und
  * channels.route('/ws/users', viewAsConsumer(usersRouter, routeActions(usersRouter)));
  */
 export function routeActions(handler: Handler): MappedActions {
+  if (stackOf(handler) === undefined) throw new TypeError(`Expected a Router or an application, got ${got(handler)}.`);
   const map = new RouteMap(handler);
   if (map.unknownRouters) {
     throw new TypeError(
@@ -135,8 +139,9 @@ function verbOf({ method, endsWithParameter }: ExposedRoute): string {
 function readSpec(action: string, spec: unknown): { method: string; path?: string } {
   const [, method = '', path] = /^([A-Za-z]+)(?: +(\/.*))?$/.exec(typeof spec === 'string' ? spec : '') ?? [];
   if (!isKnownMethod(method)) {
+    const hint = VIEW_OPTIONS.includes(action) ? ' Options are the third argument.' : '';
     throw new TypeError(
-      `Expected action "${action}" to be mapped to a method and path such as "GET" or "GET /:id", got ${JSON.stringify(spec)}.`,
+      `Expected action "${action}" to be mapped to a method and path such as "GET" or "GET /:id", got ${got(spec)}.${hint}`,
     );
   }
   return path === undefined ? { method } : { method, path };

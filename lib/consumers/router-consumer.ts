@@ -1,4 +1,4 @@
-import type { Permission } from '../auth/permissions.js';
+import { checkPermissions, type Permission } from '../auth/permissions.js';
 import { inApplication } from '../http/application.js';
 import { DEFAULT_TIMEOUT_MS, perform } from '../http/dispatch.js';
 import type { Exchange } from '../http/exchange.js';
@@ -6,6 +6,7 @@ import type { Handler } from '../http/handler.js';
 import { resolvePath } from '../http/route-map.js';
 import { isObject, type Outcome } from '../protocol/envelope.js';
 import { ActionTimeout, NotFound, toError, ValidationError } from '../protocol/errors.js';
+import { checkKeys, got, isTextList, unexpected, VIEW_OPTIONS } from '../protocol/options.js';
 import { replyOf, watchJson } from './captured-reply.js';
 import { ActionConsumer, type ActionRun as RunOf, type BoundAction } from './action-consumer.js';
 import type { Consumer } from './consumer.js';
@@ -46,8 +47,7 @@ const DEFAULT_MAX_RESPONSE_BYTES = 1024 * 1024;
  * channels.route('/ws/posts', viewAsConsumer(postsRouter, { list: 'GET /', publish: 'POST /:id/publish' }));
  */
 export function viewAsConsumer(handler: Handler, mappedActions?: MappedActions, options: ViewAsConsumerOptions = {}): Consumer {
-  if (typeof handler !== 'function')
-    throw new TypeError(`Expected a Router, an application or a handler, got ${String(handler)}.`);
+  if (typeof handler !== 'function') throw new TypeError(`Expected a Router, an application or a handler, got ${got(handler)}.`);
   const settings = readOptions(options);
   const actions = new Map<string, BoundAction<undefined>>();
   for (const [action, choose] of bindActions(handler, mappedActions))
@@ -56,6 +56,7 @@ export function viewAsConsumer(handler: Handler, mappedActions?: MappedActions, 
 }
 
 function readOptions(options: ViewAsConsumerOptions): Required<ViewAsConsumerOptions> {
+  checkKeys('viewAsConsumer()', options, VIEW_OPTIONS);
   const {
     permissions = [],
     timeoutMs = DEFAULT_TIMEOUT_MS,
@@ -63,9 +64,10 @@ function readOptions(options: ViewAsConsumerOptions): Required<ViewAsConsumerOpt
     exposeHeaders = [],
   } = options;
   for (const [name, value] of Object.entries({ timeoutMs, maxResponseBytes })) {
-    if (typeof value !== 'number' || !(value > 0))
-      throw new TypeError(`Expected \`${name}\` to be a positive number, got ${String(value)}.`);
+    if (typeof value !== 'number' || !(value > 0)) throw unexpected(`\`${name}\``, 'a positive number', value);
   }
+  checkPermissions(permissions);
+  if (!isTextList(exposeHeaders)) throw unexpected('`exposeHeaders`', "a list of names such as ['etag']", exposeHeaders);
   return { permissions, timeoutMs, maxResponseBytes, exposeHeaders };
 }
 

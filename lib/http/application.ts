@@ -23,7 +23,8 @@ export function isApplication(handler: unknown): handler is Application {
 }
 
 /** Whether a handler is an Express Router: it routes, but has no `res.json` without an application around it. */
-export function isRouter(handler: Handler): boolean {
+export function isRouter(handler: unknown): boolean {
+  if (typeof handler !== 'function') return false;
   return 'stack' in handler && Array.isArray(handler.stack) && 'route' in handler && typeof handler.route === 'function';
 }
 

@@ -2,6 +2,7 @@ import { type IncomingHttpHeaders, METHODS, validateHeaderName, validateHeaderVa
 import { inspect } from 'node:util';
 
 import { ActionTimeout } from '../protocol/errors.js';
+import { got, unexpected } from '../protocol/options.js';
 import { asServerHandler } from './application.js';
 import { connectionReset, Exchange, type ExchangeRequest, type RequestBody } from './exchange.js';
 import type { Handler, Next } from './handler.js';
@@ -153,12 +154,12 @@ export function perform(handler: Handler, request: ExchangeRequest, options: Per
 
 function toExchangeRequest(request: DispatchRequest): ExchangeRequest {
   const method = (request.method ?? 'GET').toUpperCase();
-  if (!isKnownMethod(method))
-    throw new TypeError(`Expected \`method\` to be an HTTP method, got ${JSON.stringify(request.method)}.`);
+  if (!isKnownMethod(method)) throw new TypeError(`Expected \`method\` to be an HTTP method, got ${got(request.method)}.`);
   if (typeof request.url !== 'string' || request.url === '' || /[^!-~]/.test(request.url)) {
-    throw new TypeError(`Expected \`url\` to be a path without unescaped characters, got ${JSON.stringify(request.url)}.`);
+    throw new TypeError(`Expected \`url\` to be a path without unescaped characters, got ${got(request.url)}.`);
   }
   const { body } = request;
+  if (!isBody(body)) throw unexpected('`body`', 'text, bytes or a stream (JSON.stringify it)', body);
   const headerLines: string[] = [];
   const given = new Set<string>();
   for (const [name, value] of Object.entries(request.headers ?? {})) {
@@ -180,6 +181,11 @@ function toExchangeRequest(request: DispatchRequest): ExchangeRequest {
     else headerLines.push('Transfer-Encoding', 'chunked');
   }
   return { method, url: request.url, headerLines, body, peer: peerOf(request) };
+}
+
+function isBody(body: unknown): boolean {
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return true;
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
 }
 
 function isList(value: string | number | readonly string[]): value is readonly string[] {

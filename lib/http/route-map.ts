@@ -85,6 +85,7 @@ export class RouteMap {
 
   /** The routes, for people. */
   describe(): string {
+    if (!this.#readable) return "A handler that is no Router has no routes: name its actions, such as { now: 'GET /' }.";
     if (this.#entries.length === 0) return 'It has no routes yet: map the actions after the routes have been added.';
     if (this.routes.length === 0) return 'None of its routes has a path that can be read.';
     const list = this.routes.map(({ path, methods, anyMethod }) => `${anyMethod ? 'ALL' : methods.join(',')} ${path}`);

@@ -1,11 +1,11 @@
-import { inspect } from 'node:util';
-
 import type { BearerTokenOptions } from '../auth/bearer-token.js';
 import { checkForwardedHeaders } from '../auth/forwarded-headers.js';
 import { type AllowedOrigins, checkOrigins } from '../auth/origin.js';
 import type { ErrorDetails } from '../consumers/consumer.js';
 import type { ChannelLayer } from '../layers/channel-layer.js';
-import type { Limits, RateLimit } from './limits.js';
+import { isObject } from '../protocol/envelope.js';
+import { checkKeys, isTextList, unexpected } from '../protocol/options.js';
+import { type Limits, limitsOf, type RateLimit } from './limits.js';
 
 /** Options of {@link createChannels}. */
 export interface ChannelsOptions {
@@ -36,31 +36,74 @@ export interface ChannelsOptions {
 /** With more, Node's timers fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+interface Shape {
+  readonly expected: string;
+  readonly fits: (value: unknown) => boolean;
+}
+
+const INTERVAL: Shape = {
+  expected: 'an object such as { everyMs: 30000 }, or false',
+  fits: (value) => value === false || isObject(value),
+};
+
+/** What each option is, before its parts are looked at. */
+const SHAPES: Readonly<Record<keyof ChannelsOptions, Shape>> = {
+  layer: {
+    expected: 'a channel layer such as memoryLayer()',
+    fits: (value) => isObject(value) && typeof value['send'] === 'function',
+  },
+  origins: {
+    expected: "a list such as ['https://app.example.com'], or a function",
+    fits: (value) => isTextList(value) || typeof value === 'function',
+  },
+  bearerToken: { expected: "an object such as { protocol: 'bearer' }", fits: isObject },
+  revalidate: INTERVAL,
+  reauthenticate: { expected: 'true or false', fits: (value) => typeof value === 'boolean' },
+  forwardHeaders: { expected: "a list of names such as ['x-tenant']", fits: isTextList },
+  handshakeTimeoutMs: { expected: 'a positive number of milliseconds below 2^31', fits: isTime },
+  heartbeat: INTERVAL,
+  limits: { expected: 'an object such as { maxFrameBytes: 65536 }', fits: isObject },
+  rate: { expected: 'an object such as { perSecond: 10 }', fits: isObject },
+  onError: { expected: 'a function', fits: (value) => typeof value === 'function' },
+};
+
 /** @throws TypeError for an option that can't be meant; the message says what was expected */
-export function checkOptions({
-  origins,
-  forwardHeaders,
-  limits = {},
-  heartbeat,
-  revalidate,
-  rate,
-  handshakeTimeoutMs,
-}: ChannelsOptions): void {
+export function checkOptions(options: ChannelsOptions): void {
+  checkKeys('createChannels()', options, Object.keys(SHAPES));
+  const given = new Map<string, unknown>(Object.entries(options));
+  for (const [name, { expected, fits }] of Object.entries(SHAPES)) {
+    const value = given.get(name);
+    if (value !== undefined && !fits(value)) throw unexpected(`\`${name}\``, expected, value);
+  }
+  const { origins, forwardHeaders = [], bearerToken = {}, limits = {}, heartbeat, revalidate, rate } = options;
   checkOrigins(origins);
-  checkForwardedHeaders(forwardHeaders ?? []);
-  const numbers: Record<string, unknown> = { ...limits };
-  if (rate) Object.assign(numbers, { 'rate.perSecond': rate.perSecond, 'rate.burst': rate.burst });
-  for (const [name, value] of Object.entries(numbers)) {
-    if (value === undefined || (typeof value === 'number' && value > 0)) continue;
-    throw new TypeError(`Expected \`${name}\` to be a positive number, got ${inspect(value)}.`);
+  checkForwardedHeaders(forwardHeaders);
+  checkKeys('`bearerToken`', bearerToken, ['protocol', 'query']);
+  checkKeys('`limits`', limits, Object.keys(limitsOf()));
+  checkParts('', limits, 'a positive number', isPositive);
+  if (rate) {
+    checkKeys('`rate`', rate, ['perSecond', 'burst']);
+    checkParts('rate.', rate, 'a positive number', isPositive);
+    if (!isPositive(rate.perSecond)) throw unexpected('`rate.perSecond`', 'a positive number', rate.perSecond);
   }
-  const times: Record<string, unknown> = { handshakeTimeoutMs };
-  if (heartbeat) times['heartbeat.everyMs'] = heartbeat.everyMs;
-  if (revalidate) times['revalidate.everyMs'] = revalidate.everyMs;
-  for (const [name, value] of Object.entries(times)) {
-    if (value === undefined || (typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS)) continue;
-    throw new TypeError(`Expected \`${name}\` to be a positive number of milliseconds below 2^31, got ${inspect(value)}.`);
+  for (const [name, interval] of Object.entries({ heartbeat, revalidate })) {
+    if (!interval) continue;
+    checkKeys(`\`${name}\``, interval, ['everyMs']);
+    checkParts(`${name}.`, interval, 'a positive number of milliseconds below 2^31', isTime);
   }
+}
+
+function checkParts(prefix: string, parts: object, expected: string, fits: (value: unknown) => boolean): void {
+  for (const [name, value] of Object.entries(parts))
+    if (value !== undefined && !fits(value)) throw unexpected(`\`${prefix}${name}\``, expected, value);
+}
+
+function isPositive(value: unknown): value is number {
+  return typeof value === 'number' && value > 0;
+}
+
+function isTime(value: unknown): boolean {
+  return isPositive(value) && value <= MAX_TIMER_MS;
 }
 
 /** Milliseconds of an interval that can be switched off. */

@@ -2,18 +2,18 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { inspect } from 'node:util';
 
 import type { WebSocket } from 'ws';
 
 import type { Login } from '../auth/login.js';
 import { Consumer } from '../consumers/consumer.js';
 import { type GroupMessage, sendToGroup } from '../consumers/groups.js';
-import { type Application, defaultApplication, isApplication } from '../http/application.js';
+import { type Application, defaultApplication, isApplication, isRouter } from '../http/application.js';
 import type { Handler } from '../http/handler.js';
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { memoryLayer } from '../layers/memory-layer.js';
 import { CloseCode } from '../protocol/close-code.js';
+import { got } from '../protocol/options.js';
 import { type ChannelsOptions, checkOptions, intervalOf } from './channels-options.js';
 import { CLOSE_GRACE_MS, Connection, type ConnectionOptions } from './connection.js';
 import { Handshakes } from './handshakes.js';
@@ -28,6 +28,7 @@ export interface CloseOptions {
 }
 
 type HttpServer = Server | TlsServer;
+type OnError = NonNullable<ChannelsOptions['onError']>;
 
 /** The sockets of an Express application: routes, upgrades, and every connection until it is closed. */
 export class Channels {
@@ -86,7 +87,10 @@ export class Channels {
    */
   use(...middleware: readonly (Handler | readonly Handler[])[]): this {
     for (const handler of middleware.flat()) {
-      if (typeof handler !== 'function') throw new TypeError(`Expected middleware functions for use(), got ${String(handler)}.`);
+      if (typeof handler !== 'function') {
+        const hint = typeof handler === 'string' ? ' It runs for all routes: leave the path out.' : '';
+        throw new TypeError(`Expected middleware functions for use(), got ${got(handler)}.${hint}`);
+      }
       this.#middleware.push(handler);
     }
     return this;
@@ -100,9 +104,9 @@ export class Channels {
    */
   route(path: string, consumer: Consumer): this {
     if (typeof path !== 'string' || !path.startsWith('/'))
-      throw new TypeError(`Expected a path such as "/ws/users" for route(), got ${inspect(path)}.`);
+      throw new TypeError(`Expected a path such as "/ws/users" for route(), got ${got(path)}.`);
     if (!(consumer instanceof Consumer))
-      throw new TypeError(`Expected a consumer for ${path}, for instance viewAsConsumer(router), got ${typeof consumer}.`);
+      throw new TypeError(`Expected a consumer for ${path}, for instance viewAsConsumer(router), got ${got(consumer)}.`);
     this.#paths.add(path, consumer);
     return this;
   }
@@ -113,11 +117,13 @@ export class Channels {
    */
   attach(server: HttpServer): this {
     if (!(server instanceof NetServer))
-      throw new TypeError(`Expected an HTTP server for attach(), got ${inspect(server, { depth: 0 })}.`);
+      throw new TypeError(
+        `Expected an HTTP server for attach(), got ${isApplication(server) ? AN_APPLICATION : `${got(server)}.`}`,
+      );
     if (this.#detach.has(server)) throw new TypeError('These channels are attached to this server already.');
     const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      const others = server.listenerCount('upgrade') > 1;
-      void this.#upgrade({ req, socket, head }, others);
+      const shared = server.listenerCount('upgrade') > 1;
+      void this.#upgrade({ req, socket, head, shared });
     };
     server.on('upgrade', onUpgrade);
     this.#detach.set(server, () => server.off('upgrade', onUpgrade));
@@ -129,6 +135,7 @@ export class Channels {
   listen(port: number, host: string, callback?: () => void): Server;
   listen(options: { readonly port?: number; readonly host?: string; readonly path?: string }, callback?: () => void): Server;
   listen(...args: readonly unknown[]): Server {
+    if (this.#closing !== undefined) throw new TypeError('These channels are closed: make new ones to listen again.');
     if (this.#own !== undefined) throw new TypeError('These channels listen already.');
     const server = createServer((req, res) => {
       this.#app(req, res);
@@ -186,15 +193,15 @@ export class Channels {
   }
 
   /** An upgrade is for one of the routes, or for others on the same server. */
-  async #upgrade(upgrade: Upgrade, others: boolean): Promise<void> {
-    const { req, socket } = upgrade;
+  async #upgrade(upgrade: Upgrade): Promise<void> {
+    const { req, socket, shared } = upgrade;
     const cut = (): void => {
       socket.destroy();
     };
     socket.on('error', cut);
     const routed = await this.#paths.find(req.url ?? '/');
     if (routed !== undefined) await this.#handshakes.decide(upgrade, routed);
-    else if (others) socket.off('error', cut);
+    else if (shared) socket.off('error', cut);
     else refuseUpgrade(upgrade, 404);
   }
 
@@ -220,12 +227,18 @@ export class Channels {
  */
 export function createChannels(app?: Application, options: ChannelsOptions = {}): Channels {
   if (app !== undefined && !isApplication(app)) {
-    throw new TypeError(
-      `Expected an Express application for createChannels(), got ${typeof app}. Options are the second argument.`,
-    );
+    const hint = typeof app === 'object' ? ' Options are the second argument.' : '';
+    throw new TypeError(`Expected an Express application for createChannels(), got ${nameOf(app)}.${hint}`);
   }
   checkOptions(options);
   return new Channels(app ?? defaultApplication(), options);
+}
+
+/** An application that was given for its server. */
+const AN_APPLICATION = 'an Express application. Use channels.listen(8000), or channels.attach(app.listen(8000)).';
+
+function nameOf(given: unknown): string {
+  return isRouter(given) ? 'a Router' : got(given);
 }
 
 function logError(error: unknown): void {
@@ -233,12 +246,13 @@ function logError(error: unknown): void {
 }
 
 /** An error handler that fails must not take the process with it. */
-function guarded<Arguments extends readonly unknown[]>(handler: (...args: Arguments) => void): (...args: Arguments) => void {
-  return (...args) => {
+function guarded(handler: OnError): OnError {
+  return (error, details) => {
     try {
-      handler(...args);
-    } catch (error) {
+      handler(error, details);
+    } catch (failure) {
       console.error(error);
+      console.error(failure);
     }
   };
 }

@@ -1,17 +1,15 @@
 import type { IncomingMessage } from 'node:http';
-import { TLSSocket } from 'node:tls';
 
 import { type WebSocket, WebSocketServer } from 'ws';
 
 import type { Handshake } from '../auth/authentication.js';
 import { type BearerTokenOptions, chooseProtocol, withBearerToken } from '../auth/bearer-token.js';
 import { Login, type LoginOptions } from '../auth/login.js';
-import { type AllowedOrigins, isAllowedOrigin } from '../auth/origin.js';
+import { type AllowedOrigins, isAllowedOrigin, warnOfRefusal } from '../auth/origin.js';
 import type { Consumer } from '../consumers/consumer.js';
-import type { Peer } from '../http/peer.js';
 import { ActionError, toErrorReply } from '../protocol/errors.js';
 import type { RoutedConsumer } from './path-table.js';
-import { refuseUpgrade, refuseUpgradeWith, type Upgrade } from './upgrade.js';
+import { cookiesOf, isTaken, peerOf, refuseUpgrade, refuseUpgradeWith, type Upgrade } from './upgrade.js';
 
 /** What all handshakes of a server share. */
 export interface HandshakesOptions {
@@ -58,6 +56,10 @@ export class Handshakes {
     try {
       await this.#decide(upgrade, routed, abort.signal);
     } catch (error) {
+      if (isTaken(upgrade)) {
+        this.#options.login.onError(taken(upgrade));
+        return;
+      }
       const { status, unexpected } = toErrorReply(error);
       if (unexpected && error !== abort.signal.reason) this.#options.login.onError(error);
       refuseUpgrade(upgrade, status);
@@ -76,14 +78,15 @@ export class Handshakes {
   async #decide(upgrade: Upgrade, { consumer, params }: RoutedConsumer, signal: AbortSignal): Promise<void> {
     const { req, socket, head } = upgrade;
     const { origins, login: loginOptions } = this.#options;
-    signal.throwIfAborted();
+    throwIfGone(upgrade, signal);
     const handshake = this.#handshakeOf(req, params);
     if (!isAllowedOrigin(req, handshake.peer.encrypted === true, origins)) {
+      warnOfRefusal(req.headers.origin, origins);
       refuseUpgrade(upgrade, 403);
       return;
     }
     const { login, authentication } = await Login.open(handshake, loginOptions, consumer.admit.bind(consumer), signal);
-    signal.throwIfAborted();
+    throwIfGone(upgrade, signal);
     if (login === undefined) {
       refuseUpgradeWith(upgrade, authentication.exchange);
       return;
@@ -104,12 +107,19 @@ function restarts(): ActionError {
   return new ActionError('The server restarts.', { status: 503 });
 }
 
-function peerOf({ socket }: IncomingMessage): Peer {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  return { remoteAddress, remotePort, localAddress, localPort, encrypted: socket instanceof TLSSocket };
+function throwIfGone(upgrade: Upgrade, signal: AbortSignal): void {
+  signal.throwIfAborted();
+  if (isTaken(upgrade)) throw taken(upgrade);
 }
 
-function cookiesOf(header: number | string | readonly string[] | undefined): readonly string[] {
-  if (header === undefined) return [];
-  return typeof header === 'object' ? header : [String(header)];
+function taken({ req }: Upgrade): Error {
+  return new Error(
+    `Another 'upgrade' listener of this server has taken a handshake of ${pathOf(req)}. A ws server made with { server } does that to ` +
+      'every path: make it with { noServer: true }.',
+  );
+}
+
+/** Without the query, where a token may stand. */
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '/';
 }

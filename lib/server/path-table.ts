@@ -2,6 +2,8 @@ import express from 'express';
 
 import type { Consumer } from '../consumers/consumer.js';
 import { perform } from '../http/dispatch.js';
+import { toError } from '../protocol/errors.js';
+import { got } from '../protocol/options.js';
 
 /** A consumer and the parameters of the path that led to it. */
 export interface RoutedConsumer {
@@ -16,10 +18,16 @@ export class PathTable {
 
   /** @throws TypeError for a path that Express can't read */
   add(path: string, consumer: Consumer): void {
-    this.#router.get(path, (req, res) => {
-      this.#found.set(req, { consumer, params: textParams(req.params) });
-      res.end();
-    });
+    try {
+      this.#router.get(path, (req, res) => {
+        this.#found.set(req, { consumer, params: textParams(req.params) });
+        res.end();
+      });
+    } catch (cause) {
+      throw new TypeError(`Expected a path that Express can read for route(), got ${got(path)}: ${toError(cause).message}`, {
+        cause,
+      });
+    }
   }
 
   /** The consumer for the url of a handshake; undefined if there is none. */

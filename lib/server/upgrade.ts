@@ -10,10 +10,20 @@ export interface Upgrade {
   readonly req: IncomingMessage;
   readonly socket: Duplex;
   readonly head: Buffer;
+  /** Whether the server has other listeners of upgrades. */
+  readonly shared: boolean;
 }
 
 // Headers of the connection, which the refusal states by itself.
 const OF_THE_CONNECTION = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding']);
+
+/** Whether another listener has taken the upgrade: it reads from the socket, has answered on it, or has destroyed it. */
+export function isTaken({ socket, shared }: Upgrade): boolean {
+  if (!shared) return false;
+  // A client that goes ends what can be read, or leaves an error.
+  const destroyed = socket.destroyed && socket.errored === null && !socket.readableEnded;
+  return destroyed || socket.writableEnded || socket.listenerCount('data') > 0;
+}
 
 /** Refuses an upgrade with a status. */
 export function refuseUpgrade({ socket }: Upgrade, status: number): void {

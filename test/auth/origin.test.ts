@@ -160,7 +160,7 @@ test.each([
 ])('%s in `origins` is told to be no origin', (origin) => {
   expect(() => createChannels(undefined, { origins: [origin] })).toThrow(
     new TypeError(
-      `Expected \`origins\` to hold origins such as "https://app.example.com" (scheme, host and port, no path), got ${JSON.stringify(origin)}.`,
+      `Expected \`origins\` to hold origins such as "https://app.example.com" (scheme, host and port, no path), got '${origin}'.`,
     ),
   );
 });

@@ -297,18 +297,18 @@ describe('misuse is a TypeError that says what was expected', () => {
     [
       'permissions',
       () => defineConsumer({ permissions: given([() => true]) }),
-      'Expected `permissions` to be a list of permissions',
+      'Expected a permission in `permissions`, got [Function: anonymous]: wrap',
     ],
     [
       'a permission without a list',
       () => defineConsumer({ permissions: given(permission(() => true)) }),
-      'Expected `permissions` to be a list of permissions',
+      'Expected `permissions` to be a list, such as [isAuthenticated], got {',
     ],
     ['the handler of an action', () => action(given('x')), "Expected the handler of action() to be a function, got 'x'"],
     [
       'the permissions of an action',
       () => action(() => 1, { permissions: given([1]) }),
-      'Expected `permissions` to be a list of permissions',
+      'Expected a permission in `permissions`, got 1.',
     ],
     [
       'a schema',

@@ -185,7 +185,7 @@ describe('routeActions asks for templates where', () => {
 
   const empty: [name: string, handler: RequestHandler, message: RegExp][] = [
     ['there are no routes yet', express.Router(), /no routes yet: map the actions after the routes have been added/],
-    ['there is a bare handler', done, /no route/],
+    ['there is a bare handler', done, /Expected a Router or an application, got \[Function/],
     ['no route can be named', router((r) => r.all('/a', done).head('/b', done)), /Its routes are: ALL \/a; HEAD \/b\./],
     ['no path can be read', router((r) => r.get(/^\/x$/, done)), /None of its routes has a path that can be read/],
   ];
@@ -205,14 +205,14 @@ describe('viewAsConsumer tells at start-up', () => {
     ['a typing error below a mounted middleware', express().use('/api', (_req, _res, next) => next()).use('/api/things', rest()), { list: 'GET /api/thigns' }, 'There is no route "GET /api/thigns".'],
     ['a typing error before a handler of what is left over', express().use('/things', rest()).use((_req, res) => void res.status(404).end()), { list: 'GET /thigns' }, 'There is no route "GET /thigns".'],
     ['a default mapping of which nothing fits', router((r) => r.post('/', done)), undefined, 'None of the actions create, update, list, retrieve has a route.'],
-    ['an empty mapping', things, {}, 'None of the actions  has a route.'],
+    ['an empty mapping', things, {}, 'Expected at least one action.'],
     ['a router that has no routes yet', express.Router(), { list: 'GET' }, 'map the actions after the routes have been added'],
-    ['an unknown method', things, { x: 'FETCH /' }, 'Expected action "x" to be mapped to a method and path such as "GET" or "GET /:id", got "FETCH /".'],
+    ['an unknown method', things, { x: 'FETCH /' }, 'Expected action "x" to be mapped to a method and path such as "GET" or "GET /:id", got \'FETCH /\'.'],
     ['a path without a slash', things, { x: 'GET things' }, 'Expected action "x" to be mapped'],
     ['something that is no text', things, { x: 5 }, 'Expected action "x" to be mapped'],
-    ['a mapping that is no object', things, 'GET', 'Expected `mappedActions` to be an object, got GET.'],
+    ['a mapping that is no object', things, 'GET', 'Expected `mappedActions` to be an object, got \'GET\'.'],
     ['a path that can be no template', things, { x: 'GET /(a|b)' }, 'Expected a path such as "/:id/comments", got "/(a|b)".'],
-    ['a handler that is none', 'things', undefined, 'Expected a Router, an application or a handler, got things.'],
+    ['a handler that is none', 'things', undefined, 'Expected a Router, an application or a handler, got \'things\'.'],
   ]; // prettier-ignore
   test.each(table)('%s', (_name, handler, mapping, message) => {
     // As JavaScript would call it.
