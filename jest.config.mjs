@@ -21,6 +21,8 @@ const common = {
 
 /** The part between socket and Express is tested against both major versions of Express. */
 export default {
+  // Two cores are what CI has; jest would leave one of them idle.
+  maxWorkers: '100%',
   reporters: ['default', '<rootDir>/scripts/closing-line-reporter.mjs'],
   // index.ts holds nothing but names.
   collectCoverageFrom: ['lib/**/*.ts', '!lib/index.ts'],

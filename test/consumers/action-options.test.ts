@@ -207,7 +207,7 @@ describe('schema', () => {
     arktype: type({ n: type('string.numeric.parse | number').default(7), 'address?': { city: 'string' } }),
   };
 
-  describe.each(Object.entries<StandardSchema<unknown>>(schemas))('%s', (_library, schema) => {
+  describe.each(Object.entries<StandardSchema>(schemas))('%s', (_library, schema) => {
     const client = () => serve(defineConsumer({ actions: { act: action((_ctx, args) => reply(args), { schema }) } })).open();
 
     it('parses the arguments', async () => {
