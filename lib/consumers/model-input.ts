@@ -107,14 +107,12 @@ export class ModelInput {
       const where = new Map(attributes.map((attribute) => [attribute, this.#valueToBe(attribute, values, instance)]));
       // NULL equals nothing, and an object would be a condition.
       if (![...where.values()].every(isScalar)) continue;
-      const other = await this.#model
-        .unscoped()
-        .findOne({
-          where: Object.fromEntries(where),
-          attributes: [...this.#model.primaryKeyAttributes],
-          paranoid: false,
-          ...query,
-        });
+      const other = await this.#model.unscoped().findOne({
+        where: Object.fromEntries(where),
+        attributes: [...this.#model.primaryKeyAttributes],
+        paranoid: false,
+        ...query,
+      });
       if (other === null || (instance !== undefined && isSameRow(other, instance, this.#model))) continue;
       const names = attributes.map((attribute) => this.#names.get(attribute) ?? attribute);
       const [name = NON_FIELD_ERRORS] = names;
