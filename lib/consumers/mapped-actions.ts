@@ -51,8 +51,8 @@ export function bindActions(handler: Handler, mappedActions: MappedActions | und
  * after them (`POST /:id/publish` → publish), behind the verb where several share them (`list_comments`, `create_comments`). Left out are
  * routes that can't be mapped: those of a regular expression, and those for all methods alike.
  *
- * @throws TypeError if a part of it can't be read: an application within it, or with Express before 5.3 a router, of which Express does
- * not tell where it is mounted
+ * @throws TypeError if a part of it can't be read: an application within it, or a router of which Express does not tell where it is
+ * mounted (Express 5 with its `router` package before 2.3)
  *
  * @example
  * channels.route('/ws/users', viewAsConsumer(usersRouter, routeActions(usersRouter)));

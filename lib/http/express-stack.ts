@@ -3,12 +3,12 @@ import { types } from 'node:util';
 /** One entry of an Express router's stack, version 4 or 5. */
 export interface Layer {
   readonly name: string;
-  /** Express 4 answers with a boolean and leaves the matched part at `path`; Express 5.3 answers with the match. */
+  /** Express 4 answers with a boolean and leaves the matched part at `path`; Express 5 with `router` 2.3 answers with the match. */
   match(path: string): boolean | { readonly path: string } | undefined;
   readonly path?: string;
   readonly handle: unknown;
   readonly route?: { readonly path: unknown; readonly methods: Readonly<Record<string, unknown>> } | undefined;
-  /** Express 5.3: the path as it was given. */
+  /** Express 5 with `router` 2.3: the path as it was given. */
   readonly rawPath?: unknown;
   /** Express 5: mounted at the root. */
   readonly slash?: unknown;
