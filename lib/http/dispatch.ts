@@ -56,6 +56,8 @@ export interface PerformOptions {
   readonly onLateError?: ((error: unknown) => void) | undefined;
 }
 
+/** Above it Node's timers fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Milliseconds that a request has. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_RESPONSE_BYTES = 16 * 1024 * 1024;
@@ -123,7 +125,7 @@ export function perform(handler: Handler, request: ExchangeRequest, options: Per
       else reject(failure);
     });
     const timer =
-      timeoutMs === Infinity
+      timeoutMs > MAX_TIMER_MS
         ? undefined
         : setTimeout(() => {
             exchange.abort(new ActionTimeout(timeoutMs));
