@@ -26,6 +26,7 @@ export {
   type ActionHandler,
   type ActionOptions,
   type ConsumerContext,
+  type InTransaction,
   type ParsedActionOptions,
   Reply,
   reply,
@@ -33,7 +34,14 @@ export {
   type TransactionSource,
 } from './consumers/action.js';
 export type { Consumer, ErrorDetails } from './consumers/consumer.js';
-export { type ConsumerDefinition, defineConsumer, type StatefulConsumerDefinition } from './consumers/define-consumer.js';
+export type { Frame } from './consumers/consumer.js';
+export type { ReadActionName } from './consumers/action-consumer.js';
+export {
+  type ConsumerDefinition,
+  defineConsumer,
+  type StatefulConsumerDefinition,
+  type StatelessConsumerDefinition,
+} from './consumers/define-consumer.js';
 export type { GroupMessage } from './consumers/groups.js';
 export type { StandardSchema } from './consumers/standard-schema.js';
 export type { ChannelLayer, GroupReceiver } from './layers/channel-layer.js';

@@ -10,7 +10,11 @@ import {
 import type { RequestLogin } from '../auth/request-login.js';
 import { type ActionFrame, failure, formatEnvelope, type Outcome, toActionFrame } from '../protocol/envelope.js';
 import { MethodNotAllowed, toError, toErrorReply } from '../protocol/errors.js';
+import { toActionError } from './constraint-errors.js';
 import { Consumer, type Conversation, type Frame, type Link } from './consumer.js';
+
+/** Detached actions of one connection that may run at once; above, its frames wait. */
+const MAX_DETACHED = 64;
 
 /** One run of an action on a connection for which the consumer holds something of type `Held`. */
 export interface ActionRun<Held> {
@@ -25,8 +29,8 @@ export interface ActionRun<Held> {
 
 /** An action as a consumer performs it. */
 export interface BoundAction<Held> {
-  /** What it throws becomes the reply. */
-  readonly perform: (run: ActionRun<Held>) => Promise<Outcome>;
+  /** What it throws becomes the reply; undefined means that all has been answered. */
+  readonly perform: (run: ActionRun<Held>) => Promise<Outcome | undefined>;
   /** Asked after those of the consumer. */
   readonly permissions: readonly Permission[];
   /** Whether the next frame does not wait for it. */
@@ -39,11 +43,18 @@ export interface Begun<Held> {
   readonly end: (code: number) => Promise<void>;
 }
 
+/** Reads the name of the action from a frame, and takes it out. */
+export type ReadActionName = (
+  frame: Frame,
+) => readonly [name: string | null, rest: Frame] | Promise<readonly [name: string | null, rest: Frame]>;
+
 /** What an {@link ActionConsumer} is made of. */
 export interface ActionConsumerParts<Held> {
   readonly permissions: readonly Permission[];
   readonly actions: ReadonlyMap<string, BoundAction<Held>>;
   readonly begin: (link: Link) => Begun<Held>;
+  /** @default from the key `action` */
+  readonly actionName?: ReadActionName | undefined;
 }
 
 /** A consumer of named actions behind permissions. */
@@ -84,7 +95,8 @@ class ActionConversation<Held> implements Conversation {
   async receive(frame: Frame): Promise<void> {
     let action: ActionFrame;
     try {
-      action = toActionFrame(frame);
+      const { actionName } = this.#parts;
+      action = actionName === undefined ? toActionFrame(frame) : await readFrame(frame, actionName);
     } catch (error) {
       this.#refuse(error, frame['request_id'] ?? null);
       return;
@@ -97,6 +109,7 @@ class ActionConversation<Held> implements Conversation {
     }
     this.#detached.add(answered);
     void answered.then(() => this.#detached.delete(answered));
+    if (this.#detached.size >= MAX_DETACHED) await Promise.race(this.#detached);
   }
 
   malformed(error: unknown): void {
@@ -112,18 +125,19 @@ class ActionConversation<Held> implements Conversation {
   }
 
   #refuse(error: unknown, requestId: unknown): void {
-    const { status, errors } = toErrorReply(error);
+    const { status, errors, unexpected } = toErrorReply(error);
+    if (unexpected) this.#link.onError(error, { scope: this.#link.login.scope });
     this.#link.send(formatEnvelope(null, requestId, failure(errors, status)));
   }
 
   async #answer(frame: ActionFrame, bound: BoundAction<Held> | undefined): Promise<void> {
     const outcome = await this.#outcome(frame, bound);
-    this.#link.send(formatEnvelope(frame.action, frame.requestId, outcome));
+    if (outcome !== undefined) this.#link.send(formatEnvelope(frame.action, frame.requestId, outcome));
     this.#link.answered();
   }
 
   /** The one place where whatever is thrown on the way of a frame becomes its reply. */
-  async #outcome({ action, requestId, args }: ActionFrame, bound: BoundAction<Held> | undefined): Promise<Outcome> {
+  async #outcome({ action, requestId, args }: ActionFrame, bound: BoundAction<Held> | undefined): Promise<Outcome | undefined> {
     const link = this.#link;
     try {
       if (action === null) throw new MethodNotAllowed('', 'Unable to find action in message body.');
@@ -139,7 +153,8 @@ class ActionConversation<Held> implements Conversation {
         throw refusal;
       }
       return await bound.perform({ link, held: this.#held, action, requestId, args, login: () => login.begin() });
-    } catch (error) {
+    } catch (thrown) {
+      const error = toActionError(thrown);
       const { status, errors, unexpected } = toErrorReply(error);
       if (unexpected && !isAbort(error, link.signal)) {
         link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
@@ -147,6 +162,11 @@ class ActionConversation<Held> implements Conversation {
       return failure(errors, status);
     }
   }
+}
+
+async function readFrame(frame: Frame, actionName: ReadActionName): Promise<ActionFrame> {
+  const [action, { request_id: requestId = null, ...args }] = await actionName(frame);
+  return { action, requestId, args };
 }
 
 /** That the socket has gone is no error, but the reason why an action was broken off: as it is, or as Node's own functions tell it. */

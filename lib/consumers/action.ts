@@ -32,6 +32,8 @@ export interface ConsumerContext<State> {
   send(frame: unknown): void;
   /** Sends an envelope. */
   reply(data: unknown, options?: ReplyOptions): void;
+  /** Resolves when the network has taken what was sent: wait for it between many frames, so that they don't pile up in memory. */
+  drained(): Promise<void>;
   /** Closes the connection, or the stream alone; nothing is sent after it. @param code - default 1000 */
   close(code?: number): void;
   /** From now on this connection gets the messages of a group. */
@@ -40,9 +42,13 @@ export interface ConsumerContext<State> {
 }
 
 /** What an action is given. */
-export interface ActionContext<State = unknown, Transaction = undefined> extends ConsumerContext<State> {
+export interface ActionContext<State = unknown> extends ConsumerContext<State> {
   readonly action: string;
   readonly requestId: unknown;
+}
+
+/** What an action with the option `transaction` is given besides. */
+export interface InTransaction<Transaction> {
   /** The transaction of the action's `transaction` option. */
   readonly transaction: Transaction;
 }
@@ -70,15 +76,18 @@ export interface ParsedActionOptions<Arguments, Transaction = undefined> extends
 }
 
 /** A named operation with its options, made by {@link action}. */
-export interface Action<State> {
+export interface Action<Context = ActionContext> {
   readonly permissions: readonly Permission[];
   readonly detached: boolean;
-  /** Parses the arguments, opens the transaction and calls the handler. Declared as a method for the sake of any state. */
-  perform(contextWith: (transaction: unknown) => ActionContext<State, unknown>, args: ActionArguments): Promise<unknown>;
+  /** Parses the arguments, opens the transaction and calls the handler. */
+  readonly perform: (contextIn: (transaction: unknown) => Context, args: ActionArguments) => Promise<unknown>;
 }
 
 /** An action without options may be given as its bare handler. */
-export type ActionHandler<State> = (ctx: ActionContext<State>, args: ActionArguments) => unknown;
+export type ActionHandler<Context = ActionContext> = (ctx: Context, args: ActionArguments) => unknown;
+
+/** What an action returns that has sent all its answers by itself: nothing follows them. */
+export const ANSWERED = Symbol('answered');
 
 /** Data with a status, for an action to return. */
 export class Reply<Data = unknown> {
@@ -114,20 +123,20 @@ export function reply<Data>(data: Data, status = 200): Reply<Data> {
  * @example
  * const publish = action(async (ctx, { pk }) => reply({ published: pk }, 200), { schema: z.object({ pk: z.number() }) });
  */
-export function action<State, Arguments, Transaction = undefined>(
-  handler: (ctx: ActionContext<State, Transaction>, args: Arguments) => unknown,
+export function action<Context = ActionContext, Arguments = ActionArguments, Transaction = undefined>(
+  handler: (ctx: Context & InTransaction<Transaction>, args: Arguments) => unknown,
   options: ParsedActionOptions<Arguments, Transaction>,
-): Action<State>;
+): Action<Context>;
 /** An action whose arguments are left as the client sent them. */
-export function action<State, Transaction = undefined>(
-  handler: (ctx: ActionContext<State, Transaction>, args: ActionArguments) => unknown,
+export function action<Context = ActionContext, Transaction = undefined>(
+  handler: (ctx: Context & InTransaction<Transaction>, args: ActionArguments) => unknown,
   options?: ActionOptions<Transaction>,
-): Action<State>;
+): Action<Context>;
 /** @internal What both are. */
-export function action<State>(
+export function action<Context>(
   handler: (ctx: never, args: never) => unknown,
   options: Partial<ParsedActionOptions<unknown, unknown>> = {},
-): Action<State> {
+): Action<Context> {
   const { schema, transaction: source, permissions = [], detached = false } = options;
   checkFunction('the handler of action()', handler);
   checkKeys('action()', options, ['schema', 'transaction', 'permissions', 'detached']);
@@ -138,9 +147,9 @@ export function action<State>(
   return {
     permissions,
     detached,
-    async perform(contextWith, raw) {
+    async perform(contextIn, raw) {
       const args: unknown = schema === undefined ? raw : await parseBySchema(schema, raw);
-      const run = (transaction: unknown): unknown => Reflect.apply(handler, undefined, [contextWith(transaction), args]);
+      const run = (transaction: unknown): unknown => Reflect.apply(handler, undefined, [contextIn(transaction), args]);
       return source === undefined ? run(undefined) : source.transaction(async (transaction) => await run(transaction));
     },
   };

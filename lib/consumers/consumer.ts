@@ -15,6 +15,8 @@ export interface Link {
   readonly signal: AbortSignal;
   /** Sends a frame: text, or bytes. After the close nothing is sent. */
   readonly send: (frame: string | Uint8Array) => void;
+  /** Resolves when the network has taken what was sent, or the socket has gone. */
+  readonly drained: () => Promise<void>;
   /** Closes the connection, or the stream alone. */
   readonly close: (code: number) => void;
   /** Called behind each reply: if the action has ended the login, the connection closes now. */

@@ -64,6 +64,7 @@ export class Connection {
       send: (frame) => {
         this.#send(frame);
       },
+      drained: () => this.#drained(),
       close: (code) => {
         void this.close(code, '');
       },
@@ -199,6 +200,16 @@ export class Connection {
     });
   }
 
+  /** A ping goes behind all frames that wait; its callback is called when it has been sent, or never will be. */
+  #drained(): Promise<void> {
+    if (this.#closing || this.#socket.bufferedAmount === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#socket.ping(undefined, false, () => {
+        resolve();
+      });
+    });
+  }
+
   /** Waits until the client has taken enough to be sent more; one that takes nothing at all is closed. */
   async #taken(): Promise<void> {
     for (let before = Infinity; !this.#closing;) {
@@ -214,7 +225,7 @@ export class Connection {
   #sent(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);
-      this.#socket.ping(undefined, false, () => {
+      void this.#drained().then(() => {
         clearTimeout(timer);
         resolve();
       });

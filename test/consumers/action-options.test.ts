@@ -156,7 +156,7 @@ describe('transaction', () => {
           schema: z.object({ name: z.string() }),
           detached: true,
         }),
-        plain: (ctx) => ({ transaction: String(ctx.transaction) }),
+        plain: action(({ transaction }) => ({ transaction: String(transaction) })),
       },
     });
 

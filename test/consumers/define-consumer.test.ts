@@ -330,7 +330,7 @@ describe('misuse is a TypeError that says what was expected', () => {
 });
 
 test('an action that is shared by consumers keeps its options', async () => {
-  const shared: Action<unknown> = action(() => 'shared', { permissions: [permission(({ args }) => args['key'] === 1)] });
+  const shared: Action = action(() => 'shared', { permissions: [permission(({ args }) => args['key'] === 1)] });
   for (const consumer of [
     defineConsumer({ actions: { one: shared } }),
     defineConsumer({ state: () => 1, actions: { one: shared } }),

@@ -65,7 +65,7 @@ test.each([
 test.each([
   [
     () => defineConsumer({ action: {} } as never),
-    'Unknown option `action` for defineConsumer(). Options are: state, permissions, actions, on, connect, disconnect.',
+    'Unknown option `action` for defineConsumer(). Options are: state, permissions, actions, on, connect, disconnect, actionName.',
   ],
   [
     () => action(rule, { detach: true } as never),

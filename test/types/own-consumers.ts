@@ -39,7 +39,6 @@ export const stateful: Consumer = defineConsumer({
   actions: {
     bare: (ctx, args) => {
       expectType<{ room: string; count: number }>()(ctx.state);
-      expectType<undefined>()(ctx.transaction);
       expectType<Readonly<Record<string, unknown>>>()(args);
       // @ts-expect-error -- there is no such key in the state
       return ctx.state.rooms as unknown;
@@ -69,7 +68,7 @@ export const stateless: Consumer = defineConsumer({
   },
 });
 
-export const parsed: Readonly<Record<string, Action<undefined>>> = {
+export const parsed: Readonly<Record<string, Action<ActionContext<undefined>>>> = {
   zod: action(
     (_ctx, args) => {
       expectType<{ n: number; name?: string | undefined }>()(args);
@@ -93,7 +92,7 @@ export const parsed: Readonly<Record<string, Action<undefined>>> = {
   ),
 };
 
-export const inTransaction: Readonly<Record<string, Action<undefined>>> = {
+export const inTransaction: Readonly<Record<string, Action<ActionContext<undefined>>>> = {
   plain: action(
     ({ transaction }) => {
       expectType<Transaction>()(transaction);
