@@ -1,9 +1,10 @@
 import type { ChannelLayer, GroupReceiver } from './channel-layer.js';
 
-/** The channel layer of a single process: groups are sets in memory. */
+/** The channel layer of a single process: groups are sets in memory. Nothing can get lost, so no gap is ever told. */
 export function memoryLayer(): ChannelLayer {
   const groups = new Map<string, Set<GroupReceiver>>();
   return {
+    shared: false,
     join(group, receiver) {
       const receivers = groups.get(group) ?? new Set();
       groups.set(group, receivers.add(receiver));
@@ -25,6 +26,9 @@ export function memoryLayer(): ChannelLayer {
         });
       }
       return Promise.resolve();
+    },
+    onGap() {
+      return () => undefined;
     },
     close() {
       groups.clear();
