@@ -42,8 +42,24 @@ export {
   type StatefulConsumerDefinition,
   type StatelessConsumerDefinition,
 } from './consumers/define-consumer.js';
+export {
+  type ModelContext,
+  modelConsumer,
+  type ModelOptions,
+  type StatefulModelDefinition,
+  type StatelessModelDefinition,
+} from './consumers/model-consumer.js';
+export { crud, type CrudName } from './consumers/crud.js';
+export { limitOffset, type LimitOffsetOptions, type Paginate, type Pagination } from './consumers/pagination.js';
+export { keyset, type KeysetOptions } from './consumers/keyset.js';
+export { streamedList, type StreamedListOptions } from './consumers/streamed-list.js';
+export type { Rows } from './consumers/rows.js';
+export { modelSerializer, type ModelSerializer, type UpdateOptions } from './serializers/serializer.js';
+export type { Serialized, SerializerOptions } from './serializers/serializer-options.js';
+export type { QueryOptions } from './serializers/model-fields.js';
+export { toActionError } from './serializers/constraint-errors.js';
 export type { GroupMessage } from './consumers/groups.js';
-export type { StandardSchema } from './consumers/standard-schema.js';
+export type { StandardSchema } from './protocol/standard-schema.js';
 export type { ChannelLayer, GroupReceiver } from './layers/channel-layer.js';
 export { memoryLayer } from './layers/memory-layer.js';
 export { type MappedAction, type MappedActions, type MappedMethod, routeActions } from './consumers/mapped-actions.js';

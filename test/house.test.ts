@@ -26,8 +26,9 @@ describe('the floors of lib/', () => {
     { folder: 'layers', below: ['protocol'] },
     { folder: 'auth', below: ['protocol', 'http', 'layers'] },
     { folder: 'observers', below: ['protocol', 'http', 'layers', 'auth'] },
-    { folder: 'consumers', below: ['protocol', 'http', 'layers', 'auth', 'observers'] },
-    { folder: 'server', below: ['protocol', 'http', 'layers', 'auth', 'observers', 'consumers'] },
+    { folder: 'serializers', below: ['protocol'] },
+    { folder: 'consumers', below: ['protocol', 'http', 'layers', 'auth', 'observers', 'serializers'] },
+    { folder: 'server', below: ['protocol', 'http', 'layers', 'auth', 'observers', 'serializers', 'consumers'] },
   ];
 
   describe.each(floors)('$folder/', ({ folder, below }) => {
@@ -77,8 +78,9 @@ describe('packages have one place each', () => {
         'lib/observers/commit-queue.ts',
         'lib/consumers/model-consumer.ts',
         'lib/consumers/crud.ts',
-        'lib/consumers/serializer.ts',
-        'lib/consumers/model-input.ts',
+        'lib/consumers/rows.ts',
+        'lib/serializers/serializer.ts',
+        'lib/serializers/model-input.ts',
       ],
     ],
     ['redis', ['lib/layers/redis-layer.ts']],

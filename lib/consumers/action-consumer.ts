@@ -10,7 +10,7 @@ import {
 import type { RequestLogin } from '../auth/request-login.js';
 import { type ActionFrame, failure, formatEnvelope, type Outcome, toActionFrame } from '../protocol/envelope.js';
 import { MethodNotAllowed, toError, toErrorReply } from '../protocol/errors.js';
-import { toActionError } from './constraint-errors.js';
+import { toActionError } from '../serializers/constraint-errors.js';
 import { Consumer, type Conversation, type Frame, type Link } from './consumer.js';
 
 /** Detached actions of one connection that may run at once; above, its frames wait. */

@@ -4,7 +4,7 @@ import { checkPermissions, type Permission } from '../auth/permissions.js';
 import type { Scope } from '../auth/scope.js';
 import type { ErrorDetail } from '../protocol/errors.js';
 import { checkKeys, unexpected } from '../protocol/options.js';
-import { checkSchema, parseBySchema, type StandardSchema } from './standard-schema.js';
+import { checkSchema, parseBySchema, type StandardSchema } from '../protocol/standard-schema.js';
 
 /** Arguments of an action without a schema: all keys of the frame but `action` and `request_id`, as the client sent them. */
 export type ActionArguments = Readonly<Record<string, unknown>>;

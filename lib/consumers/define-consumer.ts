@@ -68,9 +68,13 @@ export function defineConsumer<State>(definition: StatefulConsumerDefinition<Sta
   const given: unknown = definition;
   if (!isObject(given)) throw new TypeError(`Expected a definition such as { actions } for defineConsumer(), got ${got(given)}.`);
   checkKeys('defineConsumer()', given, DEFINITION_KEYS);
-  if (definition.state !== undefined)
-    return buildConsumer(definition, (run, transaction) => new RunningContext(run, transaction));
-  return buildConsumer({ ...definition, state: () => undefined }, (run, transaction) => new RunningContext(run, transaction));
+  return definition.state === undefined
+    ? buildConsumer({ ...definition, state: () => undefined }, contextOf)
+    : buildConsumer(definition, contextOf);
+}
+
+function contextOf<State>(run: ActionRun<Held<State>>, transaction: unknown): ActionContext<State> {
+  return new RunningContext(run, transaction);
 }
 
 /** What an action is given, made for one run of it. */

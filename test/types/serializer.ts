@@ -1,7 +1,7 @@
 import type { Model, ModelStatic } from 'sequelize';
-import { modelSerializer } from '../../lib/consumers/serializer.js';
-import type { Serialized } from '../../lib/consumers/serializer-options.js';
-import { Message, Profile, Room, User } from '../consumers/serializer-models.js';
+import { modelSerializer } from '../../lib/serializers/serializer.js';
+import type { Serialized } from '../../lib/serializers/serializer-options.js';
+import { Message, Profile, Room, User } from '../serializers/serializer-models.js';
 
 /** Whether each type can be assigned to the other one, without being `any`. */
 type Same<A, B> = 0 extends 1 & A ? false : [A, B] extends [B, A] ? true : false;

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-import { ValidationError } from '../protocol/errors.js';
+import { ValidationError } from './errors.js';
 
 /**
  * A schema of any library that follows Standard Schema, version 1 (https://standardschema.dev): zod, valibot, arktype and others. Only

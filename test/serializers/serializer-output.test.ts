@@ -1,4 +1,4 @@
-import { modelSerializer } from '../../lib/consumers/serializer.js';
+import { modelSerializer } from '../../lib/serializers/serializer.js';
 import { Message, onEachDatabase, Profile, Room, RoomUser, Sample, type Statements, User } from './serializer-models.js';
 
 const NOW = new Date('2024-01-02T03:04:05.678Z');

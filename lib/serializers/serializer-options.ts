@@ -1,7 +1,7 @@
 import type { Attributes, CreationAttributes, Model } from 'sequelize';
 
 import type { QueryOptions, RowPresenter } from './model-fields.js';
-import type { StandardSchema } from './standard-schema.js';
+import type { StandardSchema } from '../protocol/standard-schema.js';
 
 type AttributeName<M extends Model> = keyof Attributes<M> & string;
 /** An attribute, `pk`, a relation or a key of `nested` or `computed`; what the types do not know is checked at start-up. */

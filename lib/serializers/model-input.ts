@@ -7,7 +7,7 @@ import { FieldErrors, NON_FIELD_ERRORS } from './field-errors.js';
 import type { AttributeField, QueryOptions } from './model-fields.js';
 import { targetKeyOf } from './related-rows.js';
 import { attributeValue } from './representation.js';
-import { parseBySchema, type StandardSchema } from './standard-schema.js';
+import { parseBySchema, type StandardSchema } from '../protocol/standard-schema.js';
 import { uniqueSets } from './unique-sets.js';
 import { describeValue, type Parse, parserFor, typeName } from './value-parsers.js';
 

@@ -6,7 +6,7 @@ import { type FieldOptions, type QueryOptions, resolveFields } from './model-fie
 import { type InputOptions, ModelInput, type Values } from './model-input.js';
 import { Representation } from './representation.js';
 import type { ChangedRow, FieldName, InputRow, NoKeys, OutputRow, SerializerOptions } from './serializer-options.js';
-import { checkSchema, type StandardSchema } from './standard-schema.js';
+import { checkSchema, type StandardSchema } from '../protocol/standard-schema.js';
 
 /** Options of an update. */
 export interface UpdateOptions extends QueryOptions {

@@ -1,7 +1,7 @@
 import { DataTypes, type Model, type ModelStatic, ValidationError as SequelizeValidationError } from 'sequelize';
 
-import { toActionError } from '../../lib/consumers/constraint-errors.js';
-import { modelSerializer } from '../../lib/consumers/serializer.js';
+import { toActionError } from '../../lib/serializers/constraint-errors.js';
+import { modelSerializer } from '../../lib/serializers/serializer.js';
 import { NotFound, ValidationError } from '../../lib/protocol/errors.js';
 import { refusal } from './serializer-refusal.js';
 import { Message, onEachDatabase, Room, User } from './serializer-models.js';

@@ -2,7 +2,7 @@ import { Op } from 'sequelize';
 import * as v from 'valibot';
 import { z } from 'zod';
 
-import { modelSerializer } from '../../lib/consumers/serializer.js';
+import { modelSerializer } from '../../lib/serializers/serializer.js';
 import { ValidationError } from '../../lib/protocol/errors.js';
 import { Message, onEachDatabase, Room, Sample, User } from './serializer-models.js';
 import { refusal } from './serializer-refusal.js';

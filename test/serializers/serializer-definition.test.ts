@@ -1,7 +1,7 @@
 import { DataTypes, Model, Sequelize } from 'sequelize';
 
 import * as sqlite from '../../example-app/src/sqlite.js';
-import { modelSerializer } from '../../lib/consumers/serializer.js';
+import { modelSerializer } from '../../lib/serializers/serializer.js';
 
 const sequelize = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', logging: false });
 const User = sequelize.define('User', { name: DataTypes.STRING, photo: DataTypes.BLOB }, { timestamps: false });
