@@ -1,11 +1,13 @@
 import { type EventEmitter, once } from 'node:events';
-import { Agent, createServer, type IncomingMessage, type Server } from 'node:http';
-import { Duplex } from 'node:stream';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 
 import { WebSocket } from 'ws';
 
+import { Consumer } from './consumers/consumer.js';
+import type { Handler } from './http/handler.js';
+import { MemoryAgent } from './http/memory-agent.js';
 import { isObject } from './protocol/envelope.js';
-import type { Channels } from './server/channels.js';
+import { type Channels, createChannels } from './server/channels.js';
 
 /** Options of {@link connect}. */
 export interface ConnectOptions {
@@ -15,6 +17,22 @@ export interface ConnectOptions {
   readonly protocols?: readonly string[];
   /** Milliseconds that the handshake and each {@link TestClient.receive} may take. @default 2_000 */
   readonly timeoutMs?: number;
+}
+
+/** Who connects, and whence, for a {@link connect} that leaves the login out. */
+export interface TestScope {
+  /** What the login middleware would have left at `req.user`. @default nobody */
+  readonly user?: Express.User;
+  /** Parameters of the path. @default none */
+  readonly params?: Readonly<Record<string, string>>;
+  /** Query of the handshake. @default none */
+  readonly query?: Readonly<Record<string, string>>;
+}
+
+/** Options of {@link connect} to a consumer alone. */
+export interface ConsumerConnectOptions extends ConnectOptions {
+  /** @default an anonymous one */
+  readonly scope?: TestScope;
 }
 
 /** A frame of the server. */
@@ -137,11 +155,46 @@ const servers = new WeakMap<Channels, Server>();
  * const { data } = await client.request({ action: 'list' });
  * await client.close();
  */
-export async function connect(channels: Channels, path: string, options: ConnectOptions = {}): Promise<TestClient> {
+export async function connect(channels: Channels, path: string, options?: ConnectOptions): Promise<TestClient>;
+/**
+ * Opens a socket on a consumer alone, as whoever the scope says.
+ *
+ * @example
+ * const client = await connect(Chat, { scope: { user: { id: 1 }, params: { room: 'lobby' } } });
+ */
+export async function connect(consumer: Consumer, options?: ConsumerConnectOptions): Promise<TestClient>;
+/** @internal What both are. */
+export async function connect(
+  target: Channels | Consumer,
+  pathOrOptions: string | ConsumerConnectOptions = {},
+  options: ConnectOptions = {},
+): Promise<TestClient> {
+  if (!(target instanceof Consumer)) return open(serverOf(target), String(pathOrOptions), options);
+  const { scope = {}, ...others } = typeof pathOrOptions === 'string' ? {} : pathOrOptions;
+  return open(serverOf(channelsFor(target, scope)), pathOf(scope), others);
+}
+
+/** Channels of one consumer, in which everybody is the user of the scope. */
+function channelsFor(consumer: Consumer, { user, params = {} }: TestScope): Channels {
+  const logIn: Handler = (req, _res, next) => {
+    if (user !== undefined) Object.assign(req, { user });
+    next();
+  };
+  const names = Object.keys(params).map((name) => `:${name}`);
+  return createChannels()
+    .use(logIn)
+    .route(`/${names.join('/')}`, consumer);
+}
+
+function pathOf({ params = {}, query = {} }: TestScope): string {
+  return `/${Object.values(params).map(encodeURIComponent).join('/')}?${new URLSearchParams(query).toString()}`;
+}
+
+async function open(server: Server, path: string, options: ConnectOptions): Promise<TestClient> {
   const timeoutMs = options.timeoutMs ?? 2_000;
   const socket = new WebSocket(`ws://localhost${path}`, [...(options.protocols ?? [])], {
     headers: { ...options.headers },
-    agent: new MemoryAgent(serverOf(channels)),
+    agent: new MemoryAgent(server),
     handshakeTimeout: timeoutMs,
   });
   return new Promise((resolve, reject) => {
@@ -170,72 +223,4 @@ function serverOf(channels: Channels): Server {
   channels.attach(server);
   servers.set(channels, server);
   return server;
-}
-
-/** Connects HTTP requests to a server in the same process. */
-class MemoryAgent extends Agent {
-  readonly #server: Server;
-
-  constructor(server: Server) {
-    super();
-    this.#server = server;
-  }
-
-  override createConnection(): Duplex {
-    const near = new MemorySocket();
-    const far = new MemorySocket();
-    near.connectTo(far);
-    far.connectTo(near);
-    this.#server.emit('connection', far);
-    return near;
-  }
-}
-
-/** One end of a connection in memory. */
-class MemorySocket extends Duplex {
-  readonly remoteAddress = '127.0.0.1';
-  #other: MemorySocket | undefined;
-  #resume: (() => void) | undefined;
-
-  connectTo(other: MemorySocket): void {
-    this.#other = other;
-  }
-
-  override _read(): void {
-    const resume = this.#other?.takeResume();
-    resume?.();
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    // Later, as from a network: a writer must not find the answer there before it has returned.
-    setImmediate(() => {
-      if (this.#other === undefined || this.#other.destroyed || this.#other.push(chunk)) done();
-      else this.#resume = done;
-    });
-  }
-
-  override _final(done: () => void): void {
-    this.#other?.push(null);
-    done();
-  }
-
-  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    if (this.#other?.destroyed === false) this.#other.push(null);
-    done(error);
-  }
-
-  takeResume(): (() => void) | undefined {
-    const resume = this.#resume;
-    this.#resume = undefined;
-    return resume;
-  }
-
-  // What net.Socket has beyond a stream and http and ws call.
-  setTimeout(): this {
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
 }

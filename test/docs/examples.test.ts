@@ -362,6 +362,8 @@ describe('docs/CONSUMERS.md', () => {
     const { entered, announced } = await runBlock(block(PAGE, 4), { channels }, ['entered', 'announced']);
     expect(entered).toMatchObject({ data: [], response_status: 200 });
     expect(announced).toMatchObject({ data: 'Tea is ready.', action: 'announced', request_id: null });
+    const { refused } = await runBlock(block(PAGE, 5), { Chat: chat['Chat'], connect }, ['refused']);
+    expect(refused).toMatchObject({ errors: ['There is no room attic.'], response_status: 404 });
 
     const client = await connect(channels, '/ws/chat', { headers: { 'x-user': 'ada' } });
     expect(await client.request({ action: 'enter', room: 'attic' })).toMatchObject({ errors: ['There is no room attic.'] });

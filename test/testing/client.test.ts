@@ -1,5 +1,5 @@
 import express from 'express';
-import { createChannels, permission, viewAsConsumer } from 'express-channels';
+import { createChannels, defineConsumer, isAuthenticated, permission, viewAsConsumer } from 'express-channels';
 import { connect, HandshakeRefused } from 'express-channels/testing';
 
 function build() {
@@ -71,4 +71,26 @@ test('replies larger than what a stream holds at once arrive whole, and in order
     expect(data).toBe(letter.repeat(200_000));
   }
   await channels.close();
+});
+
+describe('a consumer alone', () => {
+  const Room = defineConsumer({
+    permissions: [isAuthenticated],
+    actions: {
+      who: ({ scope: { user, params, query } }) => ({ user, params, query }),
+    },
+  });
+
+  test('is connected to as whoever the scope says', async () => {
+    const scope = { user: { id: 7 }, params: { room: 'tea & cake/1' }, query: { q: 'é' } };
+    const client = await connect(Room, { scope });
+    expect(await client.request({ action: 'who' })).toMatchObject({ data: scope, response_status: 200 });
+    await client.close();
+  });
+
+  test('takes anonymous sockets, as its permissions have it', async () => {
+    const client = await connect(Room);
+    expect(await client.request({ action: 'who' })).toMatchObject({ response_status: 403 });
+    await client.close();
+  });
 });
