@@ -169,7 +169,8 @@ export async function connect(
   pathOrOptions: string | ConsumerConnectOptions = {},
   options: ConnectOptions = {},
 ): Promise<TestClient> {
-  if (!(target instanceof Consumer)) return open(serverOf(target), String(pathOrOptions), options);
+  if (!(target instanceof Consumer))
+    return open(serverOf(target), typeof pathOrOptions === 'string' ? pathOrOptions : '/', options);
   const { scope = {}, ...others } = typeof pathOrOptions === 'string' ? {} : pathOrOptions;
   return open(serverOf(channelsFor(target, scope)), pathOf(scope), others);
 }
