@@ -62,6 +62,8 @@ export type { GroupMessage } from './consumers/groups.js';
 export type { StandardSchema } from './protocol/standard-schema.js';
 export type { ChannelLayer, GroupReceiver } from './layers/channel-layer.js';
 export { memoryLayer } from './layers/memory-layer.js';
+export type { RedisClient } from './layers/redis-client.js';
+export { type RedisLayer, redisLayer, type RedisLayerOptions } from './layers/redis-layer.js';
 export { type MappedAction, type MappedActions, type MappedMethod, routeActions } from './consumers/mapped-actions.js';
 export { viewAsConsumer, type ViewAsConsumerOptions } from './consumers/router-consumer.js';
 export { type Channels, type CloseOptions, createChannels } from './server/channels.js';
