@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { type Application, inApplication } from '../http/application.js';
+import { type Application, enterApplication, hostOf } from '../http/application.js';
 import { DEFAULT_TIMEOUT_MS, perform } from '../http/dispatch.js';
 import type { ExchangeRequest } from '../http/exchange.js';
 import type { Handler } from '../http/handler.js';
@@ -19,11 +19,14 @@ export async function askMiddleware(
   logIn: (req: IncomingMessage) => void,
 ): Promise<boolean> {
   const verdict = { passed: false };
-  const { res } = await perform(inApplication(middleware, app), request, {
+  const host = hostOf(middleware, app);
+  const { res } = await perform(middleware, request, {
     timeoutMs: DEFAULT_TIMEOUT_MS,
     maxResponseBytes: Infinity,
-    prepare: ({ req }) => {
-      logIn(req);
+    app: host,
+    prepare: (exchange, next) => {
+      if (host !== middleware) enterApplication(host, exchange, next);
+      logIn(exchange.req);
     },
     next: (exchange, error) => {
       if (error !== undefined && error !== null) {

@@ -84,8 +84,9 @@ export async function authenticate(
     timeoutMs: options.timeoutMs,
     maxResponseBytes: MAX_REFUSAL_BYTES,
     signal: hooks.signal,
+    app: options.app,
     prepare: (begun) => {
-      becomeExpress(options.app, begun.req, begun.res, ignore);
+      becomeExpress(options.app, begun, ignore);
       Object.assign(begun.req, { originalUrl: handshake.url, baseUrl: '', params: {} });
       before = Identity.before(begun.req);
       hooks.prepare?.(begun);

@@ -13,8 +13,7 @@ const OF_A_STORED_SESSION = new Set<PropertyKey>(['session', 'sessionID', 'sessi
 
 /** What the handshake's middleware put on its request (user, passport's methods, cookies, anything else), to be put on others. */
 export class Identity {
-  readonly #values = new Map<PropertyKey, unknown>();
-  readonly #accessors = new Map<PropertyKey, PropertyDescriptor>();
+  readonly #properties = new Map<PropertyKey, PropertyDescriptor>();
 
   /** Remembers which properties a request has by itself, before any middleware. */
   static before(req: IncomingMessage): ReadonlySet<PropertyKey> {
@@ -25,21 +24,18 @@ export class Identity {
     const stored = hasSession(req);
     for (const key of Reflect.ownKeys(req)) {
       if (before.has(key) || OF_THE_EXCHANGE.has(key) || (stored && OF_A_STORED_SESSION.has(key))) continue;
-      const descriptor = Object.getOwnPropertyDescriptor(req, key);
-      if (descriptor?.get === undefined && descriptor?.set === undefined) this.#values.set(key, descriptor?.value);
-      else this.#accessors.set(key, { ...descriptor, configurable: true });
+      this.#properties.set(key, { ...Object.getOwnPropertyDescriptor(req, key), configurable: true });
     }
   }
 
   /** Puts the same properties on another request. */
   applyTo(req: IncomingMessage): void {
-    for (const [key, value] of this.#values) Reflect.set(req, key, value);
-    for (const [key, descriptor] of this.#accessors) Object.defineProperty(req, key, descriptor);
+    for (const [key, descriptor] of this.#properties) Object.defineProperty(req, key, descriptor);
   }
 
   /** A login or logout within the socket replaces the user for what follows. */
   setUser(user: unknown): void {
-    if (user === undefined) this.#values.delete('user');
-    else this.#values.set('user', user);
+    if (user === undefined) this.#properties.delete('user');
+    else this.#properties.set('user', { configurable: true, enumerable: true, writable: true, value: user });
   }
 }

@@ -1,5 +1,5 @@
 import { checkPermissions, type Permission } from '../auth/permissions.js';
-import { inApplication } from '../http/application.js';
+import { enterApplication, hostOf } from '../http/application.js';
 import { DEFAULT_TIMEOUT_MS, perform } from '../http/dispatch.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Handler } from '../http/handler.js';
@@ -82,16 +82,21 @@ function performRoute(
     const url = path + queryOf(run.args);
     const login = await run.login();
     const body = bodyOf(run);
+    const host = hostOf(handler, run.link.app);
     const request = run.link.login.request(target.method, url, headersFor(body), body);
 
     let printed: () => string | undefined = () => undefined;
-    const exchange = await perform(inApplication(handler, run.link.app), request, {
+    const exchange = await perform(handler, request, {
       timeoutMs: settings.timeoutMs,
       maxResponseBytes: settings.maxResponseBytes,
       signal: run.link.signal,
-      prepare: (begun) => {
+      app: host,
+      // The mapping has fixed it.
+      fixedMethod: true,
+      prepare: (begun, next) => {
+        if (handler !== host) enterApplication(host, begun, next);
         printed = watchJson(begun);
-        fixRequest(begun, run, target.method, url);
+        provide(begun, run, url);
         login.apply(begun.req);
       },
       next: (begun, error) => {
@@ -158,19 +163,12 @@ function headersFor(body: string | undefined): readonly string[] {
   return [...ACCEPT, 'Content-Type', 'application/json', 'Content-Length', String(Buffer.byteLength(body))];
 }
 
-/** Readies the request: a router without a body parser finds the data all the same, and nothing turns the method into another. */
-function fixRequest({ req }: Exchange, { args, link }: ActionRun, method: string, url: string): void {
-  if (args['data'] !== undefined) Object.assign(req, { body: args['data'] });
-  // A router with `mergeParams` finds those of the socket's path, as it would find those of the path that it is mounted under.
-  Object.assign(req, { originalUrl: url, params: { ...link.login.scope.params } });
-  Object.defineProperty(req, 'method', {
-    configurable: true,
-    enumerable: true,
-    get: () => method,
-    set: () => {
-      // What a method override asks for is left unheard.
-    },
-  });
+/** A router without a body parser finds the data all the same; one with `mergeParams` finds the parameters of the socket's path. */
+function provide({ req }: Exchange, { args, link }: ActionRun, url: string): void {
+  if (args['data'] !== undefined) req.body = args['data'];
+  req.originalUrl = url;
+  // As it would find those of the path that it is mounted under.
+  req.params = { ...link.login.scope.params };
 }
 
 /** Nothing in the handler has answered: there is no such thing, or an error that no error handler wanted. */

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import express from 'express';
 
 import type { Handler, Next } from './handler.js';
+import type { NodeRequest, NodeResponse } from './node-messages.js';
 
 /** An Express 4 or 5 application, by those of its public members that are needed here. */
 export interface Application {
@@ -11,6 +12,12 @@ export interface Application {
   readonly response: object;
   enabled(setting: string): boolean;
   get(setting: string): unknown;
+}
+
+/** A request and its response. */
+interface Messages {
+  readonly req: NodeRequest;
+  readonly res: NodeResponse;
 }
 
 const standalone = new WeakMap<Handler, Handler>();
@@ -65,28 +72,27 @@ function toServerHandler(handler: Handler): Handler {
     });
 }
 
-/**
- * Runs a Router or a plain handler as if it were mounted in an application: with that application's `req.*`, `res.*` and settings, yet
- * without its middleware. What `app.handle` does before it routes, for Express 4 and 5 alike.
- */
-export function inApplication(handler: Handler, app: Application | undefined): Handler {
-  if (isApplication(handler)) return handler;
-  const host = app ?? defaultApplication();
-  return (req, res, next) => {
-    if (host.enabled('x-powered-by')) res.setHeader('X-Powered-By', 'Express');
-    becomeExpress(host, req, res, next);
-    return handler(req, res, next);
-  };
+/** The application that a handler runs in: it is one itself, or is run as if it were mounted in the one that is given. */
+export function hostOf(handler: Handler, app: Application): Application {
+  return isApplication(handler) ? handler : app;
 }
 
-/** Gives a request and its response the methods and settings of an application. */
-export function becomeExpress(app: Application, req: IncomingMessage, res: ServerResponse, next: Next): void {
-  Object.setPrototypeOf(req, app.request);
-  Object.setPrototypeOf(res, app.response);
-  Object.assign(req, { res, next });
-  Object.assign(res, { req, locals: { __proto__: null } });
+/**
+ * Readies the messages of an application for a Router or a plain handler, as if that were mounted in the application: with its
+ * settings, yet without its middleware. What `app.handle` does before it routes, for Express 4 and 5 alike.
+ */
+export function enterApplication(app: Application, messages: Messages, next: Next): void {
+  if (app.enabled('x-powered-by')) messages.res.setHeader('X-Powered-By', 'Express');
+  becomeExpress(app, messages, next);
+}
+
+/** Puts on the messages of an application what it puts on every request. */
+export function becomeExpress(app: Application, { req, res }: Messages, next: Next): void {
+  req.res = res;
+  req.next = next;
+  res.locals = { __proto__: null };
   // Express 5 has a getter for it on its prototype; Express 4 parses it in a middleware.
-  if (!('query' in req)) Object.assign(req, { query: parseQuery(app, req.url ?? '') });
+  if (!('query' in req)) Reflect.set(req, 'query', parseQuery(app, req.url ?? ''));
 }
 
 /** Whether a `res.json` is Express's own, which prints JSON and nothing else. */

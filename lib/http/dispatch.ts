@@ -3,8 +3,8 @@ import { inspect } from 'node:util';
 
 import { ActionTimeout } from '../protocol/errors.js';
 import { got, unexpected } from '../protocol/options.js';
-import { asServerHandler } from './application.js';
-import { connectionReset, Exchange, type ExchangeRequest, type RequestBody } from './exchange.js';
+import { asServerHandler, isApplication } from './application.js';
+import { connectionReset, Exchange, type ExchangeOptions, type ExchangeRequest, type RequestBody } from './exchange.js';
 import type { Handler, Next } from './handler.js';
 import type { Peer } from './peer.js';
 
@@ -44,12 +44,11 @@ export interface DispatchResponse {
 }
 
 /** How {@link perform} runs a handler. */
-export interface PerformOptions {
+export interface PerformOptions extends ExchangeOptions {
   readonly timeoutMs: number;
-  readonly maxResponseBytes: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called with the request and response before the handler is. */
-  readonly prepare?: ((exchange: Exchange) => void) | undefined;
+  /** Called with the request and response, and with the handler's `next`, before the handler is. */
+  readonly prepare?: ((exchange: Exchange, next: Next) => void) | undefined;
   /** What `next()` does after the last handler. @default a failure of the request */
   readonly next?: ((exchange: Exchange, error: unknown) => void) | undefined;
   /** Hears of what a handler throws after it has answered. @default a warning of the process */
@@ -92,6 +91,7 @@ export async function dispatch(
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxResponseBytes: options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES,
     signal: request.signal,
+    app: isApplication(handler) ? handler : undefined,
   });
   const { capture } = exchange;
   const headers = exchange.headers();
@@ -118,7 +118,7 @@ export function perform(handler: Handler, request: ExchangeRequest, options: Per
       reject(reasonOf(signal));
       return;
     }
-    const exchange = new Exchange(request, options.maxResponseBytes, (failure) => {
+    const exchange = new Exchange(request, options, (failure) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       if (failure === undefined) resolve(exchange);
@@ -144,7 +144,7 @@ export function perform(handler: Handler, request: ExchangeRequest, options: Per
       else fail(error ?? new Error('The handler called next(), and there is none after it.'));
     };
     try {
-      options.prepare?.(exchange);
+      options.prepare?.(exchange, next);
       const result = handler(exchange.req, exchange.res, next);
       exchange.received();
       if (isThenable(result)) result.then(undefined, fail);

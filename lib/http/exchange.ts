@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 
 import { ResponseTooLarge } from '../protocol/errors.js';
+import type { Application } from './application.js';
+import { type ExpressMessages, messagesOf } from './express-messages.js';
 import { ExchangeSocket, type SocketListener } from './exchange-socket.js';
 import { KEEP_ALIVE_MS, NodeRequest, NodeResponse } from './node-messages.js';
 import type { Peer } from './peer.js';
@@ -18,6 +20,16 @@ export interface ExchangeRequest {
   readonly headerLines: string[];
   readonly body?: RequestBody | undefined;
   readonly peer: Peer;
+}
+
+/** What an exchange is made for. */
+export interface ExchangeOptions {
+  /** Bytes of body above which the exchange is broken off. */
+  readonly maxResponseBytes: number;
+  /** The application whose `req.*` and `res.*` the messages have from birth. @default none: they are Node's own */
+  readonly app?: Application | undefined;
+  /** Whether the request of an application keeps its method, whatever a middleware writes there. @default false */
+  readonly fixedMethod?: boolean | undefined;
 }
 
 /**
@@ -37,18 +49,16 @@ export class Exchange implements SocketListener, CaptureListener {
   #ended = false;
 
   /**
-   * @param maxResponseBytes - a longer body breaks the exchange off
    * @param settled - called once, with the reason if the exchange was broken off
    */
-  constructor(request: ExchangeRequest, maxResponseBytes: number, settled: (failure: Error | undefined) => void) {
+  constructor(request: ExchangeRequest, options: ExchangeOptions, settled: (failure: Error | undefined) => void) {
     this.#settled = settled;
-    this.#maxResponseBytes = maxResponseBytes;
+    this.#maxResponseBytes = options.maxResponseBytes;
     this.#socket = new ExchangeSocket(request.peer, this);
-    this.req = new NodeRequest(this.#socket, request.headerLines);
-    this.req.method = request.method;
-    this.req.url = request.url;
+    const { Request, Response } = classesFor(options);
+    this.req = new Request(this.#socket, request.method, request.url, request.headerLines);
     this.#streamed = provideBody(this.req, request.body);
-    this.res = new NodeResponse(this.req);
+    this.res = new Response(this.req);
     this.res.shouldKeepAlive = !closesConnection(this.req.headers.connection);
     this.res._keepAliveTimeout = KEEP_ALIVE_MS;
     this.capture = new ResponseCapture(this.res, this);
@@ -121,6 +131,12 @@ export class Exchange implements SocketListener, CaptureListener {
     const byResponse = this.res.emit('timeout');
     return byRequest || byResponse;
   }
+}
+
+function classesFor({ app, fixedMethod = false }: ExchangeOptions): Pick<ExpressMessages, 'Request' | 'Response'> {
+  if (app === undefined) return { Request: NodeRequest, Response: NodeResponse };
+  const { Request, FixedRequest, Response } = messagesOf(app);
+  return { Request: fixedMethod ? FixedRequest : Request, Response };
 }
 
 function leave(exchange: Exchange): void {

@@ -32,6 +32,8 @@ export class NodeResponse extends ServerResponse {
   declare _send: (data: unknown, encoding?: unknown, callback?: unknown) => boolean;
   declare _flush: () => void;
   declare _finish: () => void;
+  // What Express and its handlers add.
+  declare locals: object | undefined;
 }
 
 /** Node's own `IncomingMessage`, given its header lines in the way in which Node's parser hands them over. */
@@ -40,12 +42,23 @@ export class NodeRequest extends IncomingMessage {
   declare _consuming: boolean;
   declare _addHeaderLines: (lines: string[], count: number) => void;
   declare _dump: () => void;
+  // What Express and its handlers add.
+  declare res: NodeResponse | undefined;
+  declare next: ((error?: unknown) => void) | undefined;
+  declare originalUrl: string | undefined;
+  declare baseUrl: string | undefined;
+  declare params: object | undefined;
+  declare route: unknown;
+  declare body: unknown;
+  declare _parsedUrl: unknown;
 
-  constructor(socket: Socket, lines: string[]) {
+  constructor(socket: Socket, method: string, url: string, headerLines: string[]) {
     super(socket);
     this.httpVersion = '1.1';
     this.httpVersionMajor = 1;
     this.httpVersionMinor = 1;
-    this._addHeaderLines(lines, lines.length);
+    this.method = method;
+    this.url = url;
+    this._addHeaderLines(headerLines, headerLines.length);
   }
 }

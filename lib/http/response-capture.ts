@@ -81,7 +81,7 @@ export class ResponseCapture {
 
   /** The headers as an HTTP client sees them: names in lower case, repeated ones folded by Node's own rules. */
   headers(socket: ExchangeSocket): IncomingHttpHeaders {
-    return new NodeRequest(socket, headerLines(this.#head, this.#headEncoding)).headers;
+    return new NodeRequest(socket, '', '', headerLines(this.#head, this.#headEncoding)).headers;
   }
 
   /** Node's `_send` without the socket. */
