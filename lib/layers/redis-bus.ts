@@ -9,6 +9,8 @@ import { RedisGroups } from './redis-groups.js';
 import { noConnection, RedisLink } from './redis-link.js';
 import { within } from './time.js';
 
+type ControlType = Exclude<BusFrame['type'], 'message'>;
+
 /** Options of a bus, with nothing left open. */
 export interface RedisBusOptions {
   readonly open: OpenClient;
@@ -21,7 +23,7 @@ export interface RedisBusOptions {
 
 /** Bytes of messages that Redis has not acknowledged: with more, `send` refuses. */
 const MAX_PENDING_BYTES = 64 * 1024 * 1024;
-/** Milliseconds that the last words of a layer may take. */
+/** Milliseconds that the last words of a layer may take at most. */
 const FAREWELL_MS = 1_000;
 
 /** A channel layer over Redis: one connection publishes, one receives. */
@@ -47,6 +49,8 @@ export class RedisBus implements ChannelLayer {
   #received = false;
   /** Beats that were published and have not come back. */
   #unheardBeats = 0;
+  /** A beat is under way. */
+  #beating = false;
 
   constructor(options: RedisBusOptions) {
     this.#options = options;
@@ -158,50 +162,65 @@ export class RedisBus implements ChannelLayer {
     await connection.publish(channel, frame);
   }
 
-  async #say(connection: RedisConnection, type: Exclude<BusFrame['type'], 'message'>): Promise<void> {
+  async #say(connection: RedisConnection, type: ControlType): Promise<void> {
     const from = this.#id;
     const frame: BusFrame = type === 'bye' || type === 'gap' ? { type, from } : { type, from, everyMs: this.#options.beatMs };
     await connection.publish(this.#control, formatFrame(frame));
   }
 
-  /** Says what nobody waits for: if it fails, the connection has gone, or Redis has refused it. */
-  #saySoon(type: Exclude<BusFrame['type'], 'message'>, said: () => void = () => undefined): void {
+  /** Says what nobody waits for. If it fails, the connection has gone, or must go: Redis has refused it. */
+  #saySoon(type: ControlType, said: (done: boolean) => void): void {
     const connection = this.#publisher.current;
-    if (connection === undefined) return;
-    this.#say(connection, type).then(said, (error: unknown) => {
-      connection.end(new Error('Redis has refused a sign of life.', { cause: error }));
-    });
+    if (connection === undefined) {
+      said(false);
+      return;
+    }
+    this.#say(connection, type).then(
+      () => {
+        said(true);
+      },
+      (error: unknown) => {
+        connection.end(new Error('Redis has refused what keeps processes together.', { cause: error }));
+        said(false);
+      },
+    );
   }
 
   /** Who can hear us and be heard asks who is there: one that dies before its first beat must not go unnoticed. */
   #greet(): void {
-    if (this.#subscriber.current !== undefined) this.#saySoon('hello');
+    if (this.#subscriber.current !== undefined) this.#saySoon('hello', ignore);
   }
 
   #beat(): void {
     this.#tellGap();
-    if (this.#subscriber.current === undefined) {
-      this.#saySoon('beat');
-      return;
-    }
-    this.#saySoon('beat', () => {
-      this.#unheardBeats += 1;
-      if (this.#unheardBeats * this.#options.beatMs <= Math.max(this.#options.timeoutMs, 3 * this.#options.beatMs)) return;
-      // A connection may be cut without a word, or lead to another server than its twin.
-      const reason = new Error('What is published does not come back.');
-      this.#publisher.current?.end(reason);
-      this.#subscriber.current?.end(reason);
+    // Those that a slow bus has held up would come all at once, and the others' seem to be missing between them.
+    if (this.#beating) return;
+    const heard = this.#subscriber.current !== undefined;
+    this.#beating = true;
+    this.#saySoon('beat', (done) => {
+      this.#beating = false;
+      if (done && heard) this.#expectBeat();
     });
+  }
+
+  /** A beat was published, and has to come back. */
+  #expectBeat(): void {
+    const { beatMs, timeoutMs } = this.#options;
+    this.#unheardBeats += 1;
+    if (this.#unheardBeats * beatMs <= Math.max(timeoutMs, 3 * beatMs)) return;
+    // A connection may be cut without a word, or lead to another server than its twin.
+    const reason = new Error('What is published does not come back.');
+    this.#publisher.current?.end(reason);
+    this.#subscriber.current?.end(reason);
   }
 
   /** Tells everybody, ourselves as well, that a message of ours may be lost. */
   #tellGap(): void {
-    const connection = this.#publisher.current;
-    if (!this.#gapOwed || connection === undefined) return;
+    if (!this.#gapOwed) return;
     this.#gapOwed = false;
-    this.#say(connection, 'gap').catch((error: unknown) => {
-      this.#gapOwed = true;
-      connection.end(new Error('Redis has refused to tell of a gap.', { cause: error }));
+    this.#saySoon('gap', (done) => {
+      // Or one more was lost meanwhile.
+      this.#gapOwed ||= !done;
     });
   }
 
@@ -219,7 +238,7 @@ export class RedisBus implements ChannelLayer {
     else if (frame.type === 'bye') this.#presence.bye(frame.from);
     else {
       if (!this.#presence.heard(frame.from, frame.everyMs)) return false;
-      if (frame.type === 'hello') this.#saySoon('here');
+      if (frame.type === 'hello') this.#saySoon('here', ignore);
     }
     return true;
   }
@@ -247,7 +266,7 @@ export class RedisBus implements ChannelLayer {
     clearInterval(this.#beats);
     const late = (): Error => new Error('Redis did not take the last words in time.');
     // Without them, the others find out by themselves.
-    await within(FAREWELL_MS, this.#farewell(), late).catch((error: unknown) => error);
+    await within(Math.min(FAREWELL_MS, this.#options.timeoutMs), this.#farewell(), late).catch((error: unknown) => error);
     this.#groups.clear();
     this.#listeners.clear();
     const reason = new Error('The channel layer is closed.');
@@ -273,4 +292,8 @@ export class RedisBus implements ChannelLayer {
       console.error(failure);
     }
   };
+}
+
+function ignore(): void {
+  // A connection that fails is made again.
 }

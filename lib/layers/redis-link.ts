@@ -55,6 +55,7 @@ export class RedisLink {
   /** The connection as soon as there is one, for those who asked first at first. Rejects when there was none in time. */
   connected(): Promise<RedisConnection> {
     if (this.#current !== undefined) return Promise.resolve(this.#current);
+    if (this.#isClosing()) return Promise.reject(noConnection(undefined));
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         clearTimeout(timer);

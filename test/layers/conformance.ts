@@ -1,16 +1,21 @@
 import type { ChannelLayer } from 'express-channels';
 
+import { seeded } from '../support/random.js';
 import { until } from '../support/socket-client.js';
 
-/** What every channel layer must do. */
-export function describeChannelLayer(name: string, open: () => ChannelLayer | Promise<ChannelLayer>): void {
+/**
+ * What every channel layer must do.
+ *
+ * @param open - opens a layer; those of a shared bus are on the same one
+ */
+export function describeChannelLayer(name: string, shared: boolean, open: () => ChannelLayer): void {
   describe(`${name} as a channel layer`, () => {
     let layer: ChannelLayer;
     let got: string[];
     const receive = (message: string): unknown => got.push(message);
 
-    beforeEach(async () => {
-      layer = await open();
+    beforeEach(() => {
+      layer = open();
       got = [];
     });
 
@@ -131,6 +136,86 @@ export function describeChannelLayer(name: string, open: () => ChannelLayer | Pr
       await sending;
       await settled();
       expect(got).toEqual(['1']);
+    });
+
+    it('joins a receiver once that joins twice at the same time, and both wait for it', async () => {
+      await Promise.all([layer.join('a', receive), layer.join('a', receive)]);
+      await layer.send('a', '1');
+      await settled();
+      await layer.leave('a', receive);
+      await layer.send('a', '2');
+      await settled();
+      expect(got).toEqual(['1']);
+    });
+
+    it('has done what was asked last when joins and leaves of one group race', async () => {
+      const random = seeded('joins and leaves');
+      const receivers = Array.from({ length: 4 }, (_, index) => {
+        const received: string[] = [];
+        return { index, received, receive: (message: string) => received.push(message), joined: false };
+      });
+      for (let round = 0; round < 40; round += 1) {
+        const asked: Promise<void>[] = [];
+        for (let count = random.integer(1, 8); count > 0; count -= 1) {
+          const one = receivers[random.integer(0, 3)] ?? receivers[0];
+          if (one === undefined) continue;
+          one.joined = random.next() < 0.5;
+          asked.push(one.joined ? layer.join('a', one.receive) : layer.leave('a', one.receive));
+          if (random.next() < 0.3) await Promise.resolve();
+        }
+        await Promise.all(asked);
+        await layer.send('a', String(round));
+        await settled();
+        const got = receivers.filter(({ received }) => received.at(-1) === String(round)).map(({ index }) => index);
+        expect(got).toEqual(receivers.filter(({ joined }) => joined).map(({ index }) => index));
+      }
+    });
+
+    it('tells of no gap when nothing was lost', async () => {
+      let gaps = 0;
+      const off = layer.onGap(() => (gaps += 1));
+      await layer.join('a', receive);
+      await layer.send('a', '1');
+      await settled();
+      off();
+      off();
+      expect(gaps).toBe(0);
+    });
+
+    it('closes as often as it is asked to, and whoever leaves afterwards is not bothered', async () => {
+      await layer.join('a', receive);
+      await layer.close();
+      await layer.close();
+      await layer.leave('a', receive);
+    });
+
+    it(`says that other processes ${shared ? 'can be' : 'are not'} on the bus`, async () => {
+      const other = open();
+      expect(layer.shared).toBe(shared);
+      await layer.join('a', receive);
+      await other.send('a', '1');
+      await layer.send('a', '2');
+      await settled();
+      await other.close();
+      expect(got).toEqual(shared ? ['1', '2'] : ['2']);
+    });
+
+    if (!shared) return;
+
+    it('has joined when join resolves, for messages of others as well, and delivers them in order', async () => {
+      const other = open();
+      const groups = Array.from({ length: 30 }, (_, index) => `group ${index}`);
+      await Promise.all(
+        groups.map(async (group) => {
+          const received: string[] = [];
+          await layer.join(group, (message) => received.push(message));
+          const sent = Array.from({ length: 20 }, (_, index) => `${group} ${index}`);
+          await Promise.all(sent.map((message) => other.send(group, message)));
+          await until(() => received.length === sent.length);
+          expect(received).toEqual(sent);
+        }),
+      );
+      await other.close();
     });
   });
 }
