@@ -22,33 +22,20 @@ export {
   type Action,
   action,
   type ActionArguments,
-  type ActionContext,
   type ActionHandler,
   type ActionOptions,
-  type ConsumerContext,
   type InTransaction,
   type ParsedActionOptions,
   Reply,
   reply,
-  type ReplyOptions,
   type TransactionSource,
 } from './consumers/action.js';
+export type { ActionContext, ConsumerContext, ReplyOptions } from './observers/consumer-context.js';
 export type { Consumer, ErrorDetails } from './consumers/consumer.js';
 export type { Frame } from './consumers/consumer.js';
 export type { ReadActionName } from './consumers/action-consumer.js';
-export {
-  type ConsumerDefinition,
-  defineConsumer,
-  type StatefulConsumerDefinition,
-  type StatelessConsumerDefinition,
-} from './consumers/define-consumer.js';
-export {
-  type ModelContext,
-  modelConsumer,
-  type ModelOptions,
-  type StatefulModelDefinition,
-  type StatelessModelDefinition,
-} from './consumers/model-consumer.js';
+export { type ConsumerDefinition, defineConsumer } from './consumers/define-consumer.js';
+export { type ModelConsumerDefinition, type ModelContext, modelConsumer } from './consumers/model-consumer.js';
 export { crud, type CrudName } from './consumers/crud.js';
 export { limitOffset, type LimitOffsetOptions, type Paginate, type Pagination } from './consumers/pagination.js';
 export { keyset, type KeysetOptions } from './consumers/keyset.js';

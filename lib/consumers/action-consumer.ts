@@ -25,6 +25,8 @@ export interface ActionRun<Held> {
   readonly args: Readonly<Record<string, unknown>>;
   /** The login as this action's requests have it; asked for once, however often it is used. */
   readonly login: () => Promise<RequestLogin>;
+  /** Asks again whether the action would be allowed. @throws what refuses it */
+  readonly permit: () => true | Promise<void>;
 }
 
 /** An action as a consumer performs it. */
@@ -152,7 +154,15 @@ class ActionConversation<Held> implements Conversation {
         await login.commit();
         throw refusal;
       }
-      return await bound.perform({ link, held: this.#held, action, requestId, args, login: () => login.begin() });
+      return await bound.perform({
+        link,
+        held: this.#held,
+        action,
+        requestId,
+        args,
+        login: () => login.begin(),
+        permit: () => permit(link, [...this.#parts.permissions, ...bound.permissions], action, args),
+      });
     } catch (thrown) {
       const error = toActionError(thrown);
       const { status, errors, unexpected } = toErrorReply(error);
@@ -172,6 +182,13 @@ async function readFrame(frame: Frame, actionName: ReadActionName): Promise<Acti
 /** That the socket has gone is no error, but the reason why an action was broken off: as it is, or as Node's own functions tell it. */
 function isAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
   return aborted && (error === reason || toError(error).name === 'AbortError');
+}
+
+/** Asks permissions on behalf of an action that has run before, with the login as it is now. */
+function permit(link: Link, permissions: readonly Permission[], action: string, args: ActionFrame['args']): true | Promise<void> {
+  if (permissions.length === 0) return true;
+  const login = new LazyLogin(link);
+  return checkAction(permissions, permissionRequest(link, action, args, login)).finally(() => login.commit());
 }
 
 /** The login of one action, begun when it is first asked for. */

@@ -1,51 +1,12 @@
 import { inspect } from 'node:util';
 
 import { checkPermissions, type Permission } from '../auth/permissions.js';
-import type { Scope } from '../auth/scope.js';
-import type { ErrorDetail } from '../protocol/errors.js';
+import type { ActionContext } from '../observers/consumer-context.js';
 import { checkKeys, unexpected } from '../protocol/options.js';
 import { checkSchema, parseBySchema, type StandardSchema } from '../protocol/standard-schema.js';
 
 /** Arguments of an action without a schema: all keys of the frame but `action` and `request_id`, as the client sent them. */
 export type ActionArguments = Readonly<Record<string, unknown>>;
-
-/** How {@link ActionContext.reply} differs from the action's own answer. */
-export interface ReplyOptions {
-  /** @default 200 */
-  readonly status?: number;
-  /** @default [] */
-  readonly errors?: readonly ErrorDetail[];
-  /** @default the action that is running */
-  readonly action?: string | null;
-  /** @default the request_id of the frame that is answered */
-  readonly requestId?: unknown;
-}
-
-/** What a handler of group messages, of connect and of disconnect is given. */
-export interface ConsumerContext<State> {
-  readonly scope: Scope;
-  /** What the consumer's `state` has made for this connection. */
-  readonly state: State;
-  /** Aborted when the connection goes. */
-  readonly signal: AbortSignal;
-  /** Sends a frame of your own: a value as JSON, or bytes as they are. */
-  send(frame: unknown): void;
-  /** Sends an envelope. */
-  reply(data: unknown, options?: ReplyOptions): void;
-  /** Resolves when the network has taken what was sent: wait for it between many frames, so that they don't pile up in memory. */
-  drained(): Promise<void>;
-  /** Closes the connection, or the stream alone; nothing is sent after it. @param code - default 1000 */
-  close(code?: number): void;
-  /** From now on this connection gets the messages of a group. */
-  join(group: string): Promise<void>;
-  leave(group: string): Promise<void>;
-}
-
-/** What an action is given. */
-export interface ActionContext<State = unknown> extends ConsumerContext<State> {
-  readonly action: string;
-  readonly requestId: unknown;
-}
 
 /** What an action with the option `transaction` is given besides. */
 export interface InTransaction<Transaction> {

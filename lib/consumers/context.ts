@@ -2,36 +2,30 @@ import { inspect } from 'node:util';
 
 import type { Scope } from '../auth/scope.js';
 import { formatEnvelope, type Outcome, success, toJson } from '../protocol/envelope.js';
-import {
-  type ActionContext,
-  ANSWERED,
-  type ConsumerContext,
-  type InTransaction,
-  Reply,
-  reply,
-  type ReplyOptions,
-} from './action.js';
+import type { ActionContext, ConsumerContext, ReplyOptions } from '../observers/consumer-context.js';
+import { SUBSCRIBER, type Subscriber } from '../observers/subscriber.js';
+import { ANSWERED, type InTransaction, Reply, reply } from './action.js';
 import type { ActionRun } from './action-consumer.js';
 import type { Link } from './consumer.js';
 import type { Groups } from './groups.js';
 
 /** What a consumer holds for one connection. */
-export interface Held<State> {
+export interface Held {
   /** Makes the state when it is first asked for, so that one that can't be made is an error like any other. */
-  readonly state: () => State;
+  readonly state: () => unknown;
   readonly groups: Groups;
 }
 
 /** What handlers of a connection do with it. */
-export class ConnectionContext<State> implements ConsumerContext<State> {
-  readonly state: State;
+export class ConnectionContext implements ConsumerContext {
+  readonly state: unknown;
   readonly #link: Link;
-  readonly #groups: Groups;
+  readonly #held: Held;
 
-  constructor(link: Link, { state, groups }: Held<State>) {
+  constructor(link: Link, held: Held) {
     this.#link = link;
-    this.#groups = groups;
-    this.state = state();
+    this.#held = held;
+    this.state = held.state();
   }
 
   /** The scope of the moment: a login may be revalidated while an action runs. */
@@ -62,30 +56,61 @@ export class ConnectionContext<State> implements ConsumerContext<State> {
   }
 
   join(group: string): Promise<void> {
-    return this.#groups.join(group);
+    return this.#held.groups.join(group);
   }
 
   leave(group: string): Promise<void> {
-    return this.#groups.leave(group);
+    return this.#held.groups.leave(group);
+  }
+
+  /** A subscription of the connection itself; nobody has to be asked for it again. */
+  get [SUBSCRIBER](): Subscriber {
+    return subscriberOf(this.#link, this.#held, () => true);
   }
 }
 
 /** What the handler of an action does with its connection. */
-export class RunningContext<State> extends ConnectionContext<State> implements ActionContext<State>, InTransaction<unknown> {
+export class RunningContext extends ConnectionContext implements ActionContext, InTransaction<unknown> {
   readonly action: string;
   readonly requestId: unknown;
   readonly transaction: unknown;
+  readonly #run: ActionRun<Held>;
 
-  constructor({ link, held, action, requestId }: ActionRun<Held<State>>, transaction: unknown) {
-    super(link, held);
-    this.action = action;
-    this.requestId = requestId;
+  constructor(run: ActionRun<Held>, transaction: unknown) {
+    super(run.link, run.held);
+    this.#run = run;
+    this.action = run.action;
+    this.requestId = run.requestId;
     this.transaction = transaction;
   }
 
   override reply(data: unknown, options?: ReplyOptions): void {
     super.reply(data, { action: this.action, requestId: this.requestId, ...options });
   }
+
+  override get [SUBSCRIBER](): Subscriber {
+    const { link, held, permit } = this.#run;
+    return subscriberOf(link, held, permit);
+  }
+}
+
+function subscriberOf(link: Link, held: Held, permit: Subscriber['permit']): Subscriber {
+  return {
+    signal: link.signal,
+    layer: link.layer,
+    // Not the context of the action: what is delivered later answers no frame.
+    context: new ConnectionContext(link, held),
+    enqueue: (task) => {
+      link.enqueue(async () => {
+        await task();
+      });
+    },
+    send: link.send,
+    permit,
+    onError: (error) => {
+      link.onError(error, { scope: link.login.scope });
+    },
+  };
 }
 
 /** What the result of a handler comes to; undefined if it has answered by itself. */

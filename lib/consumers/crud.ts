@@ -12,8 +12,10 @@ export type CrudName = 'list' | 'retrieve' | 'create' | 'update' | 'patch' | 'de
 
 const ACTIONS: Readonly<Record<CrudName, Action<AnyModelContext>>> = {
   list: action(async (ctx: AnyModelContext, args) => {
-    const { value: page } = await ctx.pages(args).next();
-    return page;
+    const pages = ctx.pages(args);
+    const { value: first } = await pages.next();
+    await pages.return();
+    return first;
   }),
   retrieve: action(async (ctx: AnyModelContext, args) => {
     return ctx.serializer.serialize(await ctx.getObject(args, ctx.serializer.include()));

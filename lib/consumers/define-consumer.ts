@@ -2,18 +2,22 @@ import type { Permission } from '../auth/permissions.js';
 import type { Scope } from '../auth/scope.js';
 import { isObject } from '../protocol/envelope.js';
 import { checkKeys, got } from '../protocol/options.js';
-import { type Action, action, type ActionContext, type ActionHandler, checkFunction, type ConsumerContext } from './action.js';
+import type { ActionContext, ConsumerContext } from '../observers/consumer-context.js';
+import { type Action, action, type ActionHandler, checkFunction } from './action.js';
 import { ActionConsumer, type ActionRun, type Begun, type BoundAction, type ReadActionName } from './action-consumer.js';
 import type { Consumer, Link } from './consumer.js';
 import { ConnectionContext, type Held, outcomeOf, RunningContext } from './context.js';
 import { type GroupMessage, Groups } from './groups.js';
 
 /** What all consumers of named actions are given. */
-export interface ConsumerDefinition<State = undefined, Context = ActionContext<State>> {
+export interface ConsumerDefinition<State = undefined, Context = ActionContext<State>, AnyStateContext = ActionContext> {
+  /** Makes the state of a connection, which its handlers find at `ctx.state`. @default none */
+  readonly state?: (scope: Scope) => State;
   /** All of them are asked, at connect and before every action. @default [] */
   readonly permissions?: readonly Permission[];
   /** Named operations: handlers, or the results of {@link action}. */
-  readonly actions?: Readonly<Record<string, Action<Context> | ActionHandler<Context>>>;
+  // What is made by action() can't know a state that is inferred from the same definition, but the rest of its context.
+  readonly actions?: Readonly<Record<string, Action<Context> | Action<AnyStateContext> | ActionHandler<Context>>>;
   /** Handlers of group messages by their `type`, in one queue with the frames. */
   readonly on?: Readonly<Record<string, (ctx: ConsumerContext<State>, message: GroupMessage) => unknown>>;
   /** Called once the socket is open, before its first frame. */
@@ -29,22 +33,12 @@ export interface ConsumerDefinition<State = undefined, Context = ActionContext<S
   readonly actionName?: ReadActionName;
 }
 
-/** A definition whose connections have a state. */
-export interface StatefulConsumerDefinition<State, Context = ActionContext<State>> extends ConsumerDefinition<State, Context> {
-  /** Makes the state of a connection, which its handlers find at `ctx.state`. */
-  readonly state: (scope: Scope) => State;
-}
-
-/** A definition whose connections have none. */
-export interface StatelessConsumerDefinition<Context = ActionContext<undefined>> extends ConsumerDefinition<undefined, Context> {
-  readonly state?: undefined;
-}
-
 /** The keys of a definition. */
 export const DEFINITION_KEYS = ['state', 'permissions', 'actions', 'on', 'connect', 'disconnect', 'actionName'] as const;
 
 /**
- * A consumer of your own, not bound to a router or a model.
+ * A consumer of your own, not bound to a router or a model. The type of the state is known to bare handlers; those in `action()` know
+ * it from `defineConsumer<State>(…)`.
  *
  * @throws TypeError for actions or handlers that are no functions
  *
@@ -60,37 +54,34 @@ export const DEFINITION_KEYS = ['state', 'permissions', 'actions', 'on', 'connec
  *   on: { said: (ctx, { text }) => ctx.reply(text, { action: 'said' }) },
  * });
  */
-export function defineConsumer<State>(definition: StatefulConsumerDefinition<State>): Consumer;
-/** A consumer whose connections have no state. */
-export function defineConsumer(definition: StatelessConsumerDefinition): Consumer;
-/** @internal What both are. */
-export function defineConsumer<State>(definition: StatefulConsumerDefinition<State> | StatelessConsumerDefinition): Consumer {
-  const given: unknown = definition;
-  if (!isObject(given)) throw new TypeError(`Expected a definition such as { actions } for defineConsumer(), got ${got(given)}.`);
-  checkKeys('defineConsumer()', given, DEFINITION_KEYS);
-  return definition.state === undefined
-    ? buildConsumer({ ...definition, state: () => undefined }, contextOf)
-    : buildConsumer(definition, contextOf);
+export function defineConsumer<State = undefined>(definition: ConsumerDefinition<State>): Consumer;
+/** @internal For any state: the types above are for those who write the definition. */
+export function defineConsumer(definition: ConsumerDefinition<unknown>): Consumer {
+  checkDefinition('defineConsumer()', definition, DEFINITION_KEYS, '{ actions }');
+  return buildConsumer<ActionContext>(definition, (run, transaction) => new RunningContext(run, transaction));
 }
 
-function contextOf<State>(run: ActionRun<Held<State>>, transaction: unknown): ActionContext<State> {
-  return new RunningContext(run, transaction);
+/** @throws TypeError for what is no object, or names what is not read */
+export function checkDefinition(where: string, definition: unknown, keys: readonly string[], example: string): void {
+  if (!isObject(definition))
+    throw new TypeError(`Expected a definition such as ${example} for ${where}, got ${got(definition)}.`);
+  checkKeys(where, definition, keys);
 }
 
 /** What an action is given, made for one run of it. */
-export type MakeContext<State, Context> = (run: ActionRun<Held<State>>, transaction: unknown) => Context;
+export type MakeContext<Context> = (run: ActionRun<Held>, transaction: unknown) => Context;
 
 /** A consumer whose actions are given the contexts that `makeContext` makes. */
-export function buildConsumer<State, Context extends ActionContext<State>>(
-  definition: StatefulConsumerDefinition<State, Context>,
-  makeContext: MakeContext<State, Context>,
+export function buildConsumer<Context>(
+  definition: ConsumerDefinition<unknown, Context, Context>,
+  makeContext: MakeContext<Context>,
 ): Consumer {
-  const { state, connect = ignore, disconnect = ignore, actionName = ignore } = definition;
+  const { state = ignore, connect = ignore, disconnect = ignore, actionName = ignore } = definition;
   for (const [name, given] of Object.entries({ state, connect, disconnect, actionName })) checkFunction(`\`${name}\``, given);
-  const actions = new Map<string, BoundAction<Held<State>>>();
+  const actions = new Map<string, BoundAction<Held>>();
   for (const [name, given] of Object.entries(definition.actions ?? {})) actions.set(name, bindAction(name, given, makeContext));
   for (const [type, handler] of Object.entries(definition.on ?? {})) checkFunction(`\`on.${type}\``, handler);
-  return new ActionConsumer<Held<State>>({
+  return new ActionConsumer<Held>({
     permissions: definition.permissions ?? [],
     actions,
     begin: (link) => begin(definition, link),
@@ -99,11 +90,11 @@ export function buildConsumer<State, Context extends ActionContext<State>>(
 }
 
 /** An action as the consumer performs it: the handler's result becomes the outcome. */
-function bindAction<State, Context extends ActionContext<State>>(
+function bindAction<Context>(
   name: string,
   given: Action<Context> | ActionHandler<Context>,
-  makeContext: MakeContext<State, Context>,
-): BoundAction<Held<State>> {
+  makeContext: MakeContext<Context>,
+): BoundAction<Held> {
   if (typeof Reflect.get(Object(given), 'perform') !== 'function') checkFunction(`\`actions.${name}\``, given);
   const bound = typeof given === 'function' ? action<Context>(given) : given;
   return {
@@ -113,10 +104,10 @@ function bindAction<State, Context extends ActionContext<State>>(
   };
 }
 
-function begin<State, Context>(definition: StatefulConsumerDefinition<State, Context>, link: Link): Begun<Held<State>> {
+function begin<Context>(definition: ConsumerDefinition<unknown, Context, Context>, link: Link): Begun<Held> {
   const { connect, disconnect, on = {} } = definition;
   const handlers = new Map(Object.entries(on));
-  const state = once(() => definition.state(link.login.scope));
+  const state = once(() => definition.state?.(link.login.scope));
   const groups = new Groups(link.layer, (message) => {
     link.enqueue(() => guarded(link, () => handle(message)));
   });

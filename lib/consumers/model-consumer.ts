@@ -1,24 +1,28 @@
 import type { Attributes, FindOptions, Model, ModelStatic, Transaction } from 'sequelize';
 
 import { isObject } from '../protocol/envelope.js';
-import { checkKeys, got, unexpected } from '../protocol/options.js';
-import { type ActionArguments, type ActionContext, checkFunction } from './action.js';
+import { unexpected } from '../protocol/options.js';
+import type { ActionContext } from '../observers/consumer-context.js';
+import { type ActionArguments, checkFunction } from './action.js';
 import type { ActionRun } from './action-consumer.js';
+import { refuseClientObjects } from './client-objects.js';
 import type { Consumer } from './consumer.js';
 import { type Held, RunningContext } from './context.js';
-import { buildConsumer, type ConsumerDefinition, DEFINITION_KEYS, type StatefulConsumerDefinition } from './define-consumer.js';
+import { buildConsumer, checkDefinition, type ConsumerDefinition, DEFINITION_KEYS } from './define-consumer.js';
 import { Lookup } from './lookup.js';
 import { type Paginate, type Pagination, unpaginated } from './pagination.js';
-import { refuseClientObjects, Rows } from './rows.js';
+import { Rows } from './rows.js';
+import { isKindOf } from '../serializers/model-fields.js';
 import type { ModelSerializer } from '../serializers/serializer.js';
 
 /** A serializer of a model's rows, whatever it takes as input. */
-type AnySerializer<M extends Model, Output> = ModelSerializer<M, Output, unknown, unknown>;
+type AnySerializer<M extends Model> = ModelSerializer<M, unknown, unknown, unknown>;
 
 /** What an action of a model consumer is given. */
-export interface ModelContext<M extends Model, State = unknown, Output = unknown> extends ActionContext<State> {
+export interface ModelContext<M extends Model, State = unknown> extends ActionContext<State> {
   readonly model: ModelStatic<M>;
-  readonly serializer: AnySerializer<M, Output>;
+  /** That of the consumer; in an action with a transaction its queries run in that. */
+  readonly serializer: AnySerializer<M>;
   /** The options of a find for the rows that exist for these arguments, in the transaction of the action if it has one. */
   queryset(args: object): Promise<FindOptions<Attributes<M>>>;
   /**
@@ -33,10 +37,14 @@ export interface ModelContext<M extends Model, State = unknown, Output = unknown
   pages(args: ActionArguments): AsyncGenerator<unknown, void>;
 }
 
-/** What {@link modelConsumer} is given besides what every consumer is. */
-export interface ModelOptions<M extends Model, State, Output> {
+/** What {@link modelConsumer} is given. */
+export interface ModelConsumerDefinition<M extends Model, State = undefined> extends ConsumerDefinition<
+  State,
+  ModelContext<M, State>,
+  ModelContext<M>
+> {
   /** What rows look like, and which input is accepted. */
-  readonly serializer: AnySerializer<M, Output>;
+  readonly serializer: AnySerializer<M>;
   /**
    * The rows that exist for an action: options of a Sequelize find. A client's object in it is refused.
    *
@@ -54,18 +62,11 @@ export interface ModelOptions<M extends Model, State, Output> {
   readonly pagination?: Pagination;
 }
 
-/** What a model consumer whose connections have a state is given. */
-export type StatefulModelDefinition<M extends Model, State, Output> = ModelOptions<M, State, Output> &
-  StatefulConsumerDefinition<State, ModelContext<M, State, Output>>;
-
-/** What a model consumer whose connections have none is given. */
-export type StatelessModelDefinition<M extends Model, Output> = ModelOptions<M, undefined, Output> &
-  ConsumerDefinition<undefined, ModelContext<M, undefined, Output>> & { readonly state?: undefined };
-
 const KEYS = [...DEFINITION_KEYS, 'serializer', 'queryset', 'lookupField', 'lookupKey', 'pagination'];
 
 /**
- * A consumer of the rows of a Sequelize model.
+ * A consumer of the rows of a Sequelize model. The type of the state is known to bare handlers; those in `action()` know it from
+ * `modelConsumer<Post, State>(…)`.
  *
  * @throws TypeError for options that can't be meant, or that the model does not go with
  *
@@ -83,87 +84,67 @@ const KEYS = [...DEFINITION_KEYS, 'serializer', 'queryset', 'lookupField', 'look
  *   },
  * });
  */
-export function modelConsumer<M extends Model, State, Output>(
+export function modelConsumer<M extends Model, State = undefined>(
   model: ModelStatic<M>,
-  definition: StatefulModelDefinition<M, State, Output>,
+  definition: ModelConsumerDefinition<M, State>,
 ): Consumer;
-/** A consumer whose connections have no state. */
-export function modelConsumer<M extends Model, Output>(
-  model: ModelStatic<M>,
-  definition: StatelessModelDefinition<M, Output>,
-): Consumer;
-/** @internal What both are. */
-export function modelConsumer<M extends Model, State, Output>(
-  model: ModelStatic<M>,
-  definition: StatefulModelDefinition<M, State, Output> | StatelessModelDefinition<M, Output>,
-): Consumer {
+/** @internal For any model and state: the types above are for those who write the definition. */
+export function modelConsumer(model: ModelStatic<Model>, definition: ModelConsumerDefinition<Model, unknown>): Consumer {
   checkModel(model);
-  const given: unknown = definition;
-  if (!isObject(given))
-    throw new TypeError(`Expected a definition such as { serializer, actions } for modelConsumer(), got ${got(given)}.`);
-  checkKeys('modelConsumer()', given, KEYS);
-  return definition.state === undefined ? build(model, { ...definition, state: () => undefined }) : build(model, definition);
-}
-
-function build<M extends Model, State, Output>(
-  model: ModelStatic<M>,
-  definition: StatefulModelDefinition<M, State, Output>,
-): Consumer {
+  checkDefinition('modelConsumer()', definition, KEYS, '{ serializer, actions }');
   const { serializer, queryset = everything, lookupField, lookupKey, pagination = unpaginated, ...common } = definition;
-  if (typeof Reflect.get(Object(serializer), 'serializeMany') !== 'function')
-    throw unexpected('`serializer`', `a modelSerializer(${model.name}, …)`, serializer);
-  if (serializer.model !== model)
-    throw new TypeError(`Expected \`serializer\` to be one of ${model.name}, got one of ${serializer.model.name}.`);
+  checkSerializer(serializer, model);
   checkFunction('`queryset`', queryset);
   checkFunction('`pagination`', pagination);
-  const parts: ModelParts<M, State, Output> = {
+  const paginate = pagination(model);
+  checkFunction('what `pagination` returns', paginate);
+  const parts: ModelParts = {
     model,
     serializer,
     queryset,
     lookup: new Lookup(model, { lookupField, lookupKey }),
-    paginate: pagination(model),
+    paginate,
   };
-  return buildConsumer<State, ModelContext<M, State, Output>>(
-    common,
-    (run, transaction) => new ModelRunningContext(parts, run, transaction),
-  );
+  return buildConsumer<ModelContext<Model>>(common, (run, transaction) => new ModelRunningContext(parts, run, transaction));
 }
 
-interface ModelParts<M extends Model, State, Output> extends Required<
-  Pick<ModelOptions<M, State, Output>, 'serializer' | 'queryset'>
-> {
-  readonly model: ModelStatic<M>;
+interface ModelParts extends Required<Pick<ModelConsumerDefinition<Model, unknown>, 'serializer' | 'queryset'>> {
+  readonly model: ModelStatic<Model>;
   readonly lookup: Lookup;
   readonly paginate: Paginate;
 }
 
-class ModelRunningContext<M extends Model, State, Output>
-  extends RunningContext<State>
-  implements ModelContext<M, State, Output>
-{
-  readonly #parts: ModelParts<M, State, Output>;
+class ModelRunningContext extends RunningContext implements ModelContext<Model> {
+  readonly #parts: ModelParts;
 
-  constructor(parts: ModelParts<M, State, Output>, run: ActionRun<Held<State>>, transaction: unknown) {
+  constructor(parts: ModelParts, run: ActionRun<Held>, transaction: unknown) {
     super(run, transaction);
     this.#parts = parts;
   }
 
-  get model(): ModelStatic<M> {
+  get model(): ModelStatic<Model> {
     return this.#parts.model;
   }
 
-  get serializer(): AnySerializer<M, Output> {
-    return this.#parts.serializer;
+  get serializer(): AnySerializer<Model> {
+    const { serializer } = this.#parts;
+    return this.#transaction === undefined ? serializer : serializer.within({ transaction: this.#transaction });
   }
 
-  async queryset(args: object): Promise<FindOptions<Attributes<M>>> {
+  get #transaction(): Transaction | undefined {
+    return isTransaction(this.transaction) ? this.transaction : undefined;
+  }
+
+  async queryset(args: object): Promise<FindOptions> {
     const find = await this.#parts.queryset(this, toArguments(args));
-    if (!isObject(find)) throw unexpected('what `queryset` returns', 'options such as { where }', find);
+    const given: unknown = find;
+    if (!isObject(given)) throw unexpected('what `queryset` returns', 'options such as { where }', given);
     refuseClientObjects(find, args);
-    return isTransaction(this.transaction) ? { transaction: this.transaction, ...find } : find;
+    const transaction = find.transaction ?? this.#transaction;
+    return transaction === undefined ? find : { ...find, transaction };
   }
 
-  async getObject(args: object, options?: Omit<FindOptions<Attributes<M>>, 'where'>): Promise<M> {
+  async getObject(args: object, options?: Omit<FindOptions, 'where'>): Promise<Model> {
     // First: it refuses what names no row.
     const where = this.#parts.lookup.where(args);
     return (await this.#rows(args)).get(where, options);
@@ -173,9 +154,27 @@ class ModelRunningContext<M extends Model, State, Output>
     yield* this.#parts.paginate(await this.#rows(args), args);
   }
 
-  async #rows(args: object): Promise<Rows<M>> {
+  async #rows(args: object): Promise<Rows> {
     return new Rows(this.#parts.model, await this.queryset(args), this.#parts.serializer);
   }
+}
+
+function checkSerializer(serializer: AnySerializer<Model>, model: ModelStatic<Model>): void {
+  if (typeof Reflect.get(Object(serializer), 'serializeMany') !== 'function')
+    throw unexpected('`serializer`', `a modelSerializer(${model.name}, …)`, serializer);
+  if (!isSameTable(serializer.model, model))
+    throw new TypeError(`Expected \`serializer\` to be one of ${model.name}, got one of ${serializer.model.name}.`);
+}
+
+/** A model and the classes that its scopes make of it. */
+function isSameTable(one: ModelStatic<Model>, other: ModelStatic<Model>): boolean {
+  return isKindOf(one, other) && tableOf(one) === tableOf(other);
+}
+
+/** One of a schema is an object. */
+function tableOf(model: ModelStatic<Model>): string {
+  const table: unknown = model.getTableName();
+  return String(table);
 }
 
 function checkModel(model: unknown): void {

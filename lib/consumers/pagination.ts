@@ -12,7 +12,7 @@ export type Pagination = (model: ModelStatic<Model>) => Paginate;
 
 /** Options of {@link limitOffset}. */
 export interface LimitOffsetOptions {
-  /** Rows of a page for which no usable limit is given. @default none: without a limit there are no pages */
+  /** Rows of a page for which no usable limit is given. @default `max`; without that there are no pages then, but all rows at once */
   readonly limit?: number;
   /** Most rows of a page. @default no bound */
   readonly max?: number;
@@ -59,18 +59,21 @@ export function checkLimits(where: string, options: LimitOffsetOptions, known: r
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 1))
       throw unexpected(`\`${name}\` of ${where}`, 'a positive integer', value);
   }
+  const { limit = 1, max = Infinity } = options;
+  if (limit > max) throw unexpected(`\`limit\` of ${where}`, `at most \`max\`, ${String(max)}`, limit);
 }
 
 /** The rows of a page: those asked for, within the bounds; the default where that can't be used. */
-export function limitOf(args: ActionArguments, { limit, max = Infinity }: LimitOffsetOptions): number | undefined {
-  const asked = integerOf(args, 'limit', 1) ?? limit;
-  return asked === undefined ? undefined : Math.min(asked, max);
+export function limitOf(args: ActionArguments, { limit, max }: LimitOffsetOptions): number | undefined {
+  const asked = integerOf(args, 'limit', 1) ?? limit ?? max;
+  return asked === undefined ? undefined : Math.min(asked, max ?? asked);
 }
 
-/** An integer or its text; undefined for anything else. */
+/** An integer or its text, no larger than numbers are exact; undefined for anything else. */
 function integerOf(args: ActionArguments, key: string, min: number): number | undefined {
   const value = Object.hasOwn(args, key) ? args[key] : undefined;
   const isText = typeof value === 'string' && /^\s*\+?\d+\s*$/.test(value);
-  const number = typeof value === 'number' || isText ? Number(value) : NaN;
-  return Number.isSafeInteger(number) && number >= min ? number : undefined;
+  if (!isText && !Number.isInteger(value)) return undefined;
+  const number = Math.min(Number(value), Number.MAX_SAFE_INTEGER);
+  return number >= min ? number : undefined;
 }

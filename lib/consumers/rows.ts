@@ -1,8 +1,7 @@
-import type { FindOptions, Model, ModelStatic, Order, WhereOptions } from 'sequelize';
+import type { FindOptions, Includeable, Model, ModelStatic, Order, WhereOptions } from 'sequelize';
 
 import { isObject } from '../protocol/envelope.js';
-import { NotFound, ValidationError } from '../protocol/errors.js';
-import { NON_FIELD_ERRORS } from '../serializers/field-errors.js';
+import { NotFound } from '../protocol/errors.js';
 
 /** Shows rows. */
 export interface RowSerializer<Output> {
@@ -12,12 +11,16 @@ export interface RowSerializer<Output> {
 /** The rows that a consumer works on: those of a queryset, as its serializer shows them. */
 export class Rows<M extends Model = Model, Output = unknown> {
   readonly model: ModelStatic<M>;
+  /** The scope of the model included. */
   readonly #find: FindOptions;
+  readonly #unscoped: ModelStatic<M>;
   readonly #serializer: RowSerializer<Output>;
 
   constructor(model: ModelStatic<M>, find: FindOptions, serializer: RowSerializer<Output>) {
     this.model = model;
-    this.#find = find;
+    this.#find = { ...find };
+    // Sequelize lets a condition take the place of one of the scope. That may be meant of a queryset, but not of what is looked up in it.
+    this.#unscoped = takeScope(model, this.#find) ? model.unscoped() : model;
     this.#serializer = serializer;
   }
 
@@ -27,31 +30,34 @@ export class Rows<M extends Model = Model, Output = unknown> {
    * @throws {@link NotFound} if there is none in the queryset
    */
   async get(where: WhereOptions, options: Omit<FindOptions, 'where'> = {}): Promise<M> {
-    const find = { ...this.#find, ...options };
+    const find = { ...this.#find, ...options, ...this.#includeToo(options) };
     // A queryset of the first hundred rows is one of rows all the same.
     delete find.limit;
     delete find.offset;
-    const row = await this.model.findOne({ ...find, where: this.#and(where) });
+    const row = await this.#unscoped.findOne({ ...find, where: this.#and(where) });
     if (row === null) throw new NotFound('Not found');
     return row;
   }
 
   /** All rows, in order of the primary key unless the queryset has an order. */
   async all(): Promise<readonly Output[]> {
-    return this.#show(await this.model.findAll({ ...this.#find, order: this.#order() }));
+    return this.#show(await this.#unscoped.findAll({ ...this.#find, order: this.#order() }));
   }
 
   /** Some of the rows, and how many there are in all. */
   async page(limit: number, offset: number): Promise<{ readonly count: number; readonly results: readonly Output[] }> {
     // A relation to many that is joined would count its rows.
-    const page = { ...this.#find, order: this.#order(), limit, offset, distinct: true };
-    const { rows, count } = await this.model.findAndCountAll(page);
+    const distinct = this.#find.include !== undefined;
+    const page = { ...this.#find, order: this.#order(), limit, offset, distinct };
+    const { rows, count } = await this.#unscoped.findAndCountAll(page);
     return { count, results: await this.#show(rows) };
   }
 
   /** The first of the rows that meet a condition, in an order. */
   async first(limit: number, order: Order, where?: WhereOptions): Promise<readonly M[]> {
-    return this.model.findAll({ ...this.#find, order, limit, ...(where !== undefined && { where: this.#and(where) }) });
+    const find = { ...this.#find, order, limit, ...(where !== undefined && { where: this.#and(where) }) };
+    delete find.offset;
+    return this.#unscoped.findAll(find);
   }
 
   async #show(rows: readonly M[]): Promise<readonly Output[]> {
@@ -71,47 +77,47 @@ export class Rows<M extends Model = Model, Output = unknown> {
     return own === undefined ? where : sequelizeOf(this.model).and(own, where);
   }
 
-  #order(): Order {
-    return this.#find.order ?? [[this.model.primaryKeyAttribute, 'ASC']];
+  /** What the queryset includes may leave rows out, so it stays; two includes of one relation would clash. */
+  #includeToo({ include }: FindOptions): Pick<FindOptions, 'include'> {
+    const own = listOf(this.#find.include);
+    const names = own.map((one) => aliasOf(this.model, one));
+    const all = [...own, ...listOf(include).filter((one) => !names.includes(aliasOf(this.model, one)))];
+    return all.length === 0 ? {} : { include: all };
   }
+
+  #order(): Order {
+    return this.#find.order ?? this.model.primaryKeyAttributes.map((key) => [key, 'ASC']);
+  }
+}
+
+/** Merges the scope of a model into options as Sequelize itself would; there is no public way to. @returns whether it has one */
+function takeScope(model: ModelStatic<Model>, find: FindOptions): boolean {
+  const scope: unknown = Reflect.get(model, '_scope');
+  const inject: unknown = Reflect.get(model, '_injectScope');
+  if (!isObject(scope) || Object.keys(scope).length === 0 || typeof inject !== 'function') return false;
+  Reflect.apply(inject, model, [find]);
+  return true;
+}
+
+function listOf(include: FindOptions['include']): readonly Includeable[] {
+  if (include === undefined) return [];
+  return Array.isArray(include) ? include : [include];
+}
+
+/** The name of the relation that an include is of, in whichever form it was written. */
+function aliasOf(source: ModelStatic<Model>, include: unknown): string | undefined {
+  if (typeof include === 'string') return include;
+  const part = (key: string): unknown => Reflect.get(Object(include), key);
+  const alias = part('as');
+  if (typeof alias === 'string') return alias;
+  const association = part('association');
+  if (association !== undefined) return aliasOf(source, association);
+  const target = part('model') ?? include;
+  return Object.values(source.associations).find((one) => one.target === target)?.as;
 }
 
 /** @throws TypeError for a model without a database */
 export function sequelizeOf(model: ModelStatic<Model>): NonNullable<ModelStatic<Model>['sequelize']> {
   if (model.sequelize === undefined) throw new TypeError(`Expected ${model.name} to be a model after its \`init\`.`);
   return model.sequelize;
-}
-
-/**
- * An object of the client that has become a part of a query would be read as a condition: whoever writes a queryset thinks of a
- * scalar.
- *
- * @throws {@link ValidationError} if there is one
- */
-export function refuseClientObjects(find: FindOptions, args: object): void {
-  const own = new Map<unknown, string>([[args, NON_FIELD_ERRORS]]);
-  for (const [key, value] of Object.entries(args)) collect(value, key, own);
-  check(find, own, new Set());
-}
-
-function collect(value: unknown, key: string, into: Map<unknown, string>): void {
-  if (typeof value !== 'object' || value === null) return;
-  into.set(value, key);
-  for (const part of Object.values(value)) collect(part, key, into);
-}
-
-function check(value: unknown, own: ReadonlyMap<unknown, string>, seen: Set<unknown>): void {
-  const key = own.get(value);
-  if (key !== undefined) throw new ValidationError({ [key]: ['Expected a text, a number, true or false.'] });
-  if (!isPlain(value) || seen.has(value)) return;
-  seen.add(value);
-  for (const part of Reflect.ownKeys(value)) check(Reflect.get(value, part), own, seen);
-}
-
-/** Models, associations and transactions are no parts of the query that could hold a value of the client. */
-function isPlain(value: unknown): value is object {
-  if (Array.isArray(value)) return true;
-  if (!isObject(value)) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null || Object.hasOwn(value, 'val') || Object.hasOwn(value, 'args');
 }

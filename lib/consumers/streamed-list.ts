@@ -3,7 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Model } from 'sequelize';
 
 import { checkKeys, unexpected } from '../protocol/options.js';
-import { type Action, action, type ActionArguments, type ActionContext, ANSWERED, reply } from './action.js';
+import type { ActionContext } from '../observers/consumer-context.js';
+import { type Action, action, type ActionArguments, ANSWERED, reply } from './action.js';
 import type { ModelContext } from './model-consumer.js';
 
 /** Options of {@link streamedList}. */
@@ -28,7 +29,7 @@ export function streamedList(options: StreamedListOptions = {}): {
 } {
   checkKeys('streamedList()', options, ['pauseMs']);
   const { pauseMs = 0 } = options;
-  if (typeof pauseMs !== 'number' || !(pauseMs >= 0)) throw unexpected('`pauseMs`', 'a number of milliseconds', pauseMs);
+  if (!Number.isFinite(pauseMs) || pauseMs < 0) throw unexpected('`pauseMs`', 'a number of milliseconds', pauseMs);
   /** What ends the lists that run, by the connection; each has one signal. */
   const running = new WeakMap<AbortSignal, Set<AbortController>>();
 
@@ -60,11 +61,17 @@ export function streamedList(options: StreamedListOptions = {}): {
 
 async function stream(ctx: ModelContext<Model>, args: ActionArguments, pauseMs: number, over: AbortSignal): Promise<void> {
   const pages = ctx.pages(args);
-  for (;;) {
-    if (pauseMs > 0) await wait(pauseMs, undefined, { signal: over });
-    const { done, value: page } = await pages.next();
-    if (done === true || over.aborted) return;
-    ctx.reply(page);
-    await ctx.drained();
+  try {
+    for (;;) {
+      if (pauseMs > 0) await wait(pauseMs, undefined, { signal: over });
+      over.throwIfAborted();
+      const { done, value: page } = await pages.next();
+      over.throwIfAborted();
+      if (done === true) return;
+      ctx.reply(page);
+      await ctx.drained();
+    }
+  } finally {
+    await pages.return();
   }
 }

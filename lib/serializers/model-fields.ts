@@ -218,7 +218,7 @@ function timestampsOf({ options }: ModelStatic<Model>): string[] {
   return columns.filter(([, column]) => column !== false).map(([name, column]) => (typeof column === 'string' ? column : name));
 }
 
-/** Scopes of a model are classes derived from it. */
-function isKindOf(one: ModelStatic<Model>, other: ModelStatic<Model>): boolean {
+/** Whether two models are one; scopes of a model are classes derived from it. */
+export function isKindOf(one: ModelStatic<Model>, other: ModelStatic<Model>): boolean {
   return one === other || one.prototype instanceof other || other.prototype instanceof one;
 }

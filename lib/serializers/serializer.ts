@@ -38,6 +38,8 @@ export interface ModelSerializer<M extends Model, Output = Values, Input = Value
   create(data: unknown, options?: QueryOptions): Promise<M>;
   /** Checks the input and stores the change. */
   update(instance: M, data: unknown, options?: UpdateOptions): Promise<M>;
+  /** The same serializer, whose queries run with these options unless they are given others. */
+  within(options: QueryOptions): ModelSerializer<M, Output, Input, Changes>;
 }
 
 /**
@@ -67,7 +69,10 @@ export function modelSerializer<
 ): ModelSerializer<M, OutputRow<M, F, X, W, N, C>, InputRow<M, F, X, R, N, C>, ChangedRow<M, F, X, R, N, C>>;
 /** For any model: the types above are for those who write the options. */
 export function modelSerializer(model: ModelStatic<Model>, options: PlainOptions): ModelSerializer<Model> {
-  return new Serializer(model, options);
+  const fields = resolveFields(model, options);
+  const attributes = fields.filter((field) => field.kind === 'attribute');
+  if (options.schema !== undefined) checkSchema(options.schema);
+  return new Serializer(options, new Representation(model, fields), new ModelInput(model, attributes, options.schema));
 }
 
 interface PlainOptions extends FieldOptions {
@@ -82,15 +87,18 @@ class Serializer implements ModelSerializer<Model> {
   readonly #options: PlainOptions;
   readonly #representation: Representation;
   readonly #input: ModelInput;
+  readonly #query: QueryOptions;
 
-  constructor(model: ModelStatic<Model>, options: PlainOptions) {
-    const fields = resolveFields(model, options);
-    const attributes = fields.filter((field) => field.kind === 'attribute');
-    if (options.schema !== undefined) checkSchema(options.schema);
-    this.model = model;
+  constructor(options: PlainOptions, representation: Representation, input: ModelInput, query: QueryOptions = {}) {
+    this.model = representation.model;
     this.#options = options;
-    this.#representation = new Representation(model, fields);
-    this.#input = new ModelInput(model, attributes, options.schema);
+    this.#representation = representation;
+    this.#input = input;
+    this.#query = query;
+  }
+
+  within(query: QueryOptions): Serializer {
+    return new Serializer(this.#options, this.#representation, this.#input, query);
   }
 
   include(): { include: IncludeOptions[] } {
@@ -103,25 +111,27 @@ class Serializer implements ModelSerializer<Model> {
   }
 
   serializeMany(instances: readonly Model[], options?: QueryOptions): Promise<Values[]> {
-    return this.#representation.serializeMany(instances, options);
+    return this.#representation.serializeMany(instances, { ...this.#query, ...options });
   }
 
   async validate(data: unknown, options: InputOptions = {}): Promise<Values> {
     const { instance, partial = false } = options;
-    const values = await this.#input.check(data, options);
+    const values = await this.#input.check(data, { ...this.#query, ...options });
     const changed: unknown = await this.#options.validate?.(values, { instance, partial });
     return isObject(changed) ? changed : values;
   }
 
-  async create(data: unknown, options: QueryOptions = {}): Promise<Model> {
-    const values = await this.validate(data, options);
-    const store = this.#options.create ?? ((row: Values) => this.model.create({ ...row }, options));
-    return this.#stored(() => store(values, options), options);
+  async create(data: unknown, options?: QueryOptions): Promise<Model> {
+    const query = { ...this.#query, ...options };
+    const values = await this.validate(data, query);
+    const store = this.#options.create ?? ((row: Values) => this.model.create({ ...row }, query));
+    return this.#stored(() => store(values, query), query);
   }
 
   async update(instance: Model, data: unknown, options: UpdateOptions = {}): Promise<Model> {
-    const { partial = false, ...query } = options;
-    const values = await this.validate(data, { instance, ...options });
+    const { partial = false, ...given } = options;
+    const query = { ...this.#query, ...given };
+    const values = await this.validate(data, { instance, partial, ...query });
     const { update } = this.#options;
     return this.#stored(async () => {
       // As the database stores them: a BIGINT or a DECIMAL may come back in another form.
