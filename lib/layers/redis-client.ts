@@ -86,6 +86,8 @@ function sure<Client>(value: unknown, is: (value: unknown) => value is Client): 
 /** Clients are large, and hold passwords. */
 function kindOf(value: unknown): string {
   if (!isObject(value)) return got(value);
+  if (value['isCluster'] === true || 'slots' in value)
+    return 'a client of a cluster: give one of a node, from which messages reach all nodes';
   const { constructor } = value;
   return `an object of the class ${typeof constructor === 'function' ? constructor.name : 'null'}`;
 }

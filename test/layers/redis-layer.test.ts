@@ -188,4 +188,50 @@ describeRequiring(redisMissing, 'redisLayer()', () => {
     await layerOf().send('a', '1');
     await until(() => got.length === 2);
   });
+
+  it('asks who is there when it comes, answers who asks, and says goodbye', async () => {
+    const frames: Record<string, unknown>[] = [];
+    const listening = stranger();
+    listening.on('smessage', (_channel, text: string) => frames.push(JSON.parse(text) as Record<string, unknown>));
+    await listening.ssubscribe('hello:control');
+    const layer = layerOf({ prefix: 'hello' });
+    await until(() => frames.some(({ type }) => type === 'hello'));
+    await stranger().spublish('hello:control', JSON.stringify({ v: 1, type: 'hello', from: 'somebody', everyMs: 60_000 }));
+    await until(() => frames.some(({ type }) => type === 'here'));
+    await layer.close();
+    await until(() => frames.some(({ type }) => type === 'bye'));
+  });
+
+  it('takes a process for dead that was silent for three of its own beats, no sooner', async () => {
+    const layer = keep(redisLayer({ url: server.url, prefix: 'beats', beatMs: 50 }));
+    let gaps = 0;
+    layer.onGap(() => (gaps += 1));
+    await layer.join('a', () => undefined);
+    const admin = stranger();
+    const beat = (from: string, everyMs: number): string => JSON.stringify({ v: 1, type: 'beat', from, everyMs });
+    await admin.spublish('beats:control', beat('slow', 60_000));
+    for (const from of ['ended', 'killed']) await admin.spublish('beats:control', beat(from, 50));
+    await admin.spublish('beats:control', JSON.stringify({ v: 1, type: 'bye', from: 'ended' }));
+    await until(() => gaps > 0);
+    await admin.spublish('beats:control', beat('killed', 50));
+    await until(() => gaps > 1);
+    expect([gaps, layer.ignored]).toEqual([2, 0]);
+  });
+
+  it('survives an error handler and a gap listener that throw', async () => {
+    const log = jest.spyOn(console, 'error').mockImplementation(() => undefined);
+    const failure = new Error('The handler failed.');
+    const onError = (): never => {
+      throw failure;
+    };
+    const layer = keep(redisLayer({ url: server.url, prefix: 'errors', onError }));
+    let told = false;
+    layer.onGap(onError);
+    layer.onGap(() => (told = true));
+    await layer.join('a', () => undefined);
+    await stranger().spublish('errors:control', JSON.stringify({ v: 1, type: 'gap', from: 'somebody' }));
+    await until(() => told);
+    expect(log.mock.calls).toEqual([[failure], [failure]]);
+    log.mockRestore();
+  });
 });

@@ -1,33 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { transformFileSync } from '@swc/core';
 import { type RedisLayer, redisLayer } from 'express-channels';
 
 import { RedisServer, redisMissing } from '../support/redis.js';
 import { describeRequiring } from '../support/requirement.js';
 import { until } from '../support/socket-client.js';
+import { buildLayers } from './built-layers.js';
 
 const root = join(__dirname, '../..');
-
-/** Builds the layers, which need nothing but protocol/, as the ES modules that they are. */
-function build(folder: string): string {
-  for (const floor of ['protocol', 'layers']) {
-    mkdirSync(join(folder, floor));
-    for (const file of readdirSync(join(root, 'lib', floor))) {
-      const { code } = transformFileSync(join(root, 'lib', floor, file), {
-        jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
-        module: { type: 'es6' },
-      });
-      writeFileSync(join(folder, floor, file.replace(/\.ts$/, '.js')), code);
-    }
-  }
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  return join(folder, 'layers/redis-layer.js');
-}
 
 describeRequiring(redisMissing, 'several processes over Redis', () => {
   let folder: string;
@@ -40,7 +24,7 @@ describeRequiring(redisMissing, 'several processes over Redis', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'bus-process-'));
-    module = build(folder);
+    module = buildLayers(folder);
     server = await RedisServer.start();
   });
 
