@@ -9,6 +9,8 @@ const root = join(__dirname, '../..');
 /** A fenced block of a page. */
 export interface CodeBlock {
   readonly page: string;
+  /** The heading of the second level that it stands under. */
+  readonly section: string;
   readonly language: string;
   readonly code: string;
 }
@@ -16,11 +18,13 @@ export interface CodeBlock {
 /** The fenced blocks of a page, in order. */
 export function codeBlocks(page: string): readonly CodeBlock[] {
   const text = readFileSync(join(root, page), 'utf8');
-  return [...text.matchAll(/^```(\w*)[^\n]*\n([\s\S]*?)^```$/gm)].map(([, language = '', code = '']) => ({
-    page,
-    language,
-    code,
-  }));
+  const blocks: CodeBlock[] = [];
+  let section = '';
+  for (const [, title, language = '', code = ''] of text.matchAll(/^## (.*)$|^```(\w*)[^\n]*\n([\s\S]*?)^```$/gm)) {
+    if (title === undefined) blocks.push({ page, section, language, code });
+    else section = title;
+  }
+  return blocks;
 }
 
 /**
@@ -34,18 +38,27 @@ export async function runBlock(
 ): Promise<Readonly<Record<string, unknown>>> {
   // A block may import and await at its top level, as a module may.
   const imports = [...code.matchAll(/^import [^;]*;$/gm)].map(([line]) => line).join('\n');
-  const body = code.replaceAll(/^import [^;]*;$/gm, '').replaceAll('listen(8000', "listen(0, '127.0.0.1'");
+  const body = code.replaceAll(/^import [^;]*;$/gm, '');
   const source = `${imports}\nexport default (async () => {\n${body}\nreturn { ${names.join(', ')} };\n})();`;
-  const { code: script } = transformSync(source, {
-    jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+  const { default: values } = runModule(source, page, { require, ...globals });
+  return (await values) as Readonly<Record<string, unknown>>;
+}
+
+/** Runs a module of TypeScript, and returns what it exports. Ports are replaced by free ones. */
+export function runModule(
+  source: string,
+  filename: string,
+  globals: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const { code } = transformSync(source.replaceAll('listen(8000', "listen(0, '127.0.0.1'"), {
+    // Without async functions of its own, its promises are those of jest's realm: Express's router looks for an instance of Promise.
+    jsc: { target: 'es2016', parser: { syntax: 'typescript' } },
     module: { type: 'commonjs' },
   });
-  const module: { exports: { default?: Promise<Record<string, unknown>> } } = { exports: {} };
-  const parameters = ['require', 'module', 'exports', ...Object.keys(globals)];
-  const run: unknown = vm.compileFunction(script, parameters, { filename: page });
+  const module: { exports: Record<string, unknown> } = { exports: {} };
+  const variables = { Promise, ...globals, module, exports: module.exports };
+  const run: unknown = vm.compileFunction(code, Object.keys(variables), { filename });
   if (typeof run !== 'function') throw new TypeError('Expected a function.');
-  Reflect.apply(run, undefined, [require, module, module.exports, ...Object.values(globals)]);
-  const values = await module.exports.default;
-  if (values === undefined) throw new TypeError(`${page}: the block has no values.`);
-  return values;
+  Reflect.apply(run, undefined, Object.values(variables));
+  return module.exports;
 }

@@ -1,0 +1,3 @@
+export async function hashPassword(password: string): Promise<string> {
+  return Promise.resolve(`hash of ${password}`);
+}
