@@ -130,9 +130,8 @@ function missing(kind: Kind, action: string): readonly number[] {
 function pagesOf(frame: Frame): number {
   const integer = (key: string, min: number): number | undefined => {
     const value = frame[key];
-    const isUsable = typeof value === 'number' || (typeof value === 'string' && /^\s*\+?[0-9]+\s*$/.test(value));
-    const number = isUsable ? Number(value) : NaN;
-    return Number.isSafeInteger(number) && number >= min ? number : undefined;
+    const isText = typeof value === 'string' && /^\s*\+?[0-9]+\s*$/.test(value);
+    return (isText || Number.isInteger(value)) && Number(value) >= min ? Number(value) : undefined;
   };
   const limit = Math.min(integer('limit', 1) ?? 3, 5);
   const offset = integer('offset', 0) ?? 0;
