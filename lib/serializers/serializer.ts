@@ -146,7 +146,10 @@ class Serializer implements ModelSerializer<Model> {
     try {
       const instance = await store();
       // A default such as CURRENT_TIMESTAMP is known to the database alone.
-      return hasExpression(instance, this.model) ? await instance.reload(query) : instance;
+      if (!hasExpression(instance, this.model)) return instance;
+      // Not by `reload`, which finds no row that is out of the model's scope.
+      const stored = await this.model.unscoped().findOne({ ...query, where: { ...instance.where() }, paranoid: false });
+      return stored === null ? instance : instance.set(stored.dataValues, { raw: true, reset: true });
     } catch (error) {
       throw toActionError(error, this.#input.naming);
     }

@@ -20,12 +20,17 @@ export async function connectTo(consumer: Consumer, user?: string): Promise<Mode
 }
 
 /** What a test may find in a frame. */
-export const ok = (data: unknown, response_status = 200) => expect.objectContaining({ errors: [], data, response_status });
-export const missing = expect.objectContaining({ errors: ['Not found'], data: null, response_status: 404 });
-export const failed = expect.objectContaining({ errors: ['A server error occurred.'], data: null, response_status: 500 });
-export const invalid = (...fields: readonly string[]) =>
+export const ok = (data: unknown, response_status = 200): unknown =>
+  expect.objectContaining({ errors: [], data, response_status });
+export const missing: unknown = expect.objectContaining({ errors: ['Not found'], data: null, response_status: 404 });
+export const failed: unknown = expect.objectContaining({
+  errors: ['A server error occurred.'],
+  data: null,
+  response_status: 500,
+});
+export const invalid = (...fields: readonly string[]): unknown =>
   expect.objectContaining({
-    errors: [Object.fromEntries(fields.map((field) => [field, [expect.any(String)]]))],
+    errors: [Object.fromEntries(fields.map((field) => [field, [expect.any(String) as unknown]]))],
     data: null,
     response_status: 400,
   });
