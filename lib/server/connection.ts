@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 import type { WebSocket } from 'ws';
 
 import type { Login } from '../auth/login.js';
@@ -55,6 +57,8 @@ export class Connection {
     this.#socket = socket;
     this.#login = login;
     this.#options = options;
+    // Many actions may run beside each other and listen: that is no leak for Node to warn of.
+    setMaxListeners(Infinity, this.#abort.signal);
     this.#bucket = options.rate === undefined ? undefined : new TokenBucket(options.rate);
     this.#conversation = consumer.open({
       login,

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { inspect } from 'node:util';
 
 import type { ConnectRequest } from '../auth/permissions.js';
@@ -86,9 +87,12 @@ class Stream {
 
   constructor(name: string, consumer: Consumer, link: Link, isRefused: () => boolean) {
     this.#isRefused = isRefused;
+    const signal = AbortSignal.any([link.signal, this.#abort.signal]);
+    // As many actions may listen to it as to that of a socket.
+    setMaxListeners(Infinity, signal);
     this.conversation = consumer.open({
       ...link,
-      signal: AbortSignal.any([link.signal, this.#abort.signal]),
+      signal,
       send: (frame) => {
         if (!this.closed) link.send(typeof frame === 'string' ? inStream(name, frame) : frame);
       },
