@@ -144,16 +144,10 @@ class ActionConversation<Held> implements Conversation {
     try {
       if (action === null) throw new MethodNotAllowed('', 'Unable to find action in message body.');
       const login = new LazyLogin(link);
-      try {
-        const request = permissionRequest(link, action, args, login);
-        await checkAction(this.#parts.permissions, request);
-        if (bound === undefined) throw new MethodNotAllowed(action);
-        await checkAction(bound.permissions, request);
-      } catch (refusal) {
-        // Over HTTP a refusal, too, is a response, at whose end the session is saved.
-        await login.commit();
-        throw refusal;
-      }
+      // Where there is nobody to ask, nothing is waited for.
+      if (this.#parts.permissions.length > 0 || (bound?.permissions.length ?? 0) > 0)
+        await this.#ask(permissionRequest(link, action, args, login), bound, login);
+      if (bound === undefined) throw new MethodNotAllowed(action);
       return await bound.perform({
         link,
         held: this.#held,
@@ -170,6 +164,18 @@ class ActionConversation<Held> implements Conversation {
         link.onError(error, { scope: link.login.scope, ...(action !== null && { action }) });
       }
       return failure(errors, status);
+    }
+  }
+
+  async #ask(request: ActionRequest, bound: BoundAction<Held> | undefined, login: LazyLogin): Promise<void> {
+    try {
+      await checkAction(this.#parts.permissions, request);
+      if (bound !== undefined) await checkAction(bound.permissions, request);
+      else throw new MethodNotAllowed(request.action);
+    } catch (refusal) {
+      // Over HTTP a refusal, too, is a response, at whose end the session is saved.
+      await login.commit();
+      throw refusal;
     }
   }
 }

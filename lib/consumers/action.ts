@@ -41,7 +41,7 @@ export interface Action<Context = ActionContext> {
   readonly permissions: readonly Permission[];
   readonly detached: boolean;
   /** Parses the arguments, opens the transaction and calls the handler. */
-  readonly perform: (contextIn: (transaction: unknown) => Context, args: ActionArguments) => Promise<unknown>;
+  readonly perform: (contextIn: (transaction: unknown) => Context, args: ActionArguments) => unknown;
 }
 
 /** An action without options may be given as its bare handler. */
@@ -105,13 +105,17 @@ export function action<Context>(
   if (schema !== undefined) checkSchema(schema);
   if (source !== undefined && typeof Reflect.get(Object(source), 'transaction') !== 'function')
     throw unexpected('`transaction`', 'a Sequelize instance', source);
+  const call = (ctx: unknown, args: unknown): unknown => Reflect.apply(handler, undefined, [ctx, args]);
+  // Most actions are no more than their handler: its promise is not wrapped in another one.
+  if (schema === undefined && source === undefined)
+    return { permissions, detached, perform: (contextIn, args) => call(contextIn(undefined), args) };
   return {
     permissions,
     detached,
     async perform(contextIn, raw) {
       const args: unknown = schema === undefined ? raw : await parseBySchema(schema, raw);
-      const run = (transaction: unknown): unknown => Reflect.apply(handler, undefined, [contextIn(transaction), args]);
-      return source === undefined ? run(undefined) : source.transaction(async (transaction) => await run(transaction));
+      if (source === undefined) return call(contextIn(undefined), args);
+      return source.transaction(async (transaction) => await call(contextIn(transaction), args));
     },
   };
 }

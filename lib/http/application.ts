@@ -92,7 +92,7 @@ export function becomeExpress(app: Application, { req, res }: Messages, next: Ne
   req.next = next;
   res.locals = { __proto__: null };
   // Express 5 has a getter for it on its prototype; Express 4 parses it in a middleware.
-  if (!('query' in req)) Reflect.set(req, 'query', parseQuery(app, req.url ?? ''));
+  if (!Reflect.has(req, 'query')) req.query = parseQuery(app, req.url ?? '');
 }
 
 /** Whether a `res.json` is Express's own, which prints JSON and nothing else. */

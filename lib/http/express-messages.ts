@@ -78,6 +78,12 @@ class ExpressResponse extends NodeResponse {
   constructor(req: NodeRequest) {
     super(req);
     this.statusCode = 200;
+    undecide(this);
     this.locals = undefined;
   }
+}
+
+/** Node's types know no response without a message; until its head is decided, it has none. */
+function undecide(response: { statusMessage?: string | undefined }): void {
+  response.statusMessage = undefined;
 }

@@ -50,6 +50,7 @@ export class NodeRequest extends IncomingMessage {
   declare params: object | undefined;
   declare route: unknown;
   declare body: unknown;
+  declare query: unknown;
   declare _parsedUrl: unknown;
 
   constructor(socket: Socket, method: string, url: string, headerLines: string[]) {

@@ -153,17 +153,17 @@ export class Connection {
     this.#inbox.push(async () => {
       await this.#answer(text);
       this.#queuedFrames -= 1;
-      await this.#overfull;
+      if (this.#overfull !== undefined) await this.#overfull;
       if (this.#queuedFrames <= maxQueuedFrames / 2) this.#readOn();
     });
     if (this.#queuedFrames > maxQueuedFrames) this.#socket.pause();
   }
 
-  async #answer(text: string | null): Promise<void> {
+  #answer(text: string | null): Promise<void> | undefined {
     const frame = this.#parse(text);
-    if (frame === undefined) return;
-    if (frame['action'] === 'reauthenticate' && this.#options.reauthenticate) await this.#reauthenticate(frame);
-    else await this.#conversation.receive(frame);
+    if (frame === undefined) return undefined;
+    if (frame['action'] === 'reauthenticate' && this.#options.reauthenticate) return this.#reauthenticate(frame);
+    return this.#conversation.receive(frame);
   }
 
   #parse(text: string | null): Frame | undefined {
