@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
 import { WebSocket } from 'ws';
 
-import { open, portOf } from '../support/socket-client.js';
+import { open, portOf, until } from '../support/socket-client.js';
 import { blockIn, MODEL_SECTIONS, notExecuted } from './coming-from-dcrf-page.js';
 import { expectFrames, frame, Play } from './coming-from-dcrf-play.js';
 import { runBlock } from './markdown.js';
@@ -90,16 +90,20 @@ describe('custom actions', () => {
   });
 
   test('ask other services, beside the frames that follow', async () => {
-    const service = createServer((req, res) => res.setHeader('content-type', 'application/json').end(JSON.stringify(req.url)));
-    service.listen(0, '127.0.0.1');
+    const service = createServer().listen(0, '127.0.0.1');
+    const asked = once(service, 'request') as Promise<[IncomingMessage, ServerResponse]>;
     const url = `http://127.0.0.1:${await portOf(service)}/`;
     const play = await Play.of('weather.ts', [], { process: { env: { WEATHER_URL: url } } });
     const client = await (await play.serve('weather.ts', 'WeatherConsumer'))();
     client.send({ action: 'forecast', city: 'Oslo' });
-    client.send({ action: 'forecast' });
-    expect(await client.receive()).toEqual(frame({ errors: [{ city: [expect.any(String)] }], response_status: 400 }));
-    expect(await client.receive()).toEqual(frame({ data: '/?city=Oslo', response_status: 200 }));
+    const [req, res] = await asked;
+    expect(await client.request({ action: 'forecast' })).toEqual(
+      frame({ errors: [{ city: [expect.any(String)] }], response_status: 400 }),
+    );
+    res.end(JSON.stringify({ asked: req.url }));
+    expect(await client.receive()).toEqual(frame({ data: { asked: '/?city=Oslo' }, response_status: 200 }));
     service.close();
+    service.closeAllConnections();
     await once(service, 'close');
   });
 
@@ -115,23 +119,17 @@ describe('custom actions', () => {
   });
 
   test('keep state for their connection, and close it', async () => {
-    const logged = new Promise((log) => {
-      const console = {
-        log: (...values: unknown[]) => {
-          log(values);
-        },
-      };
-      void Play.of('counter.ts', [], { console }).then(async (play) => {
-        const connect = await play.serve('counter.ts', 'CounterConsumer');
-        const [client, other] = [await connect(), await connect()];
-        await client.request({ action: 'add', by: 2 });
-        expect(await client.request({ action: 'add', by: 3 })).toEqual(frame({ data: 5 }));
-        expect(await other.request({ action: 'add', by: 1 })).toEqual(frame({ data: 1 }));
-        client.send({ action: 'stop' });
-        expect(await client.closed).toBe(4001);
-      });
-    });
-    expect(await logged).toEqual([5, 4001]);
+    const log = jest.fn();
+    const play = await Play.of('counter.ts', [], { console: { log } });
+    const connect = await play.serve('counter.ts', 'CounterConsumer');
+    const [client, other] = [await connect(), await connect()];
+    await client.request({ action: 'add', by: 2 });
+    expect(await client.request({ action: 'add', by: 3 })).toEqual(frame({ data: 5 }));
+    expect(await other.request({ action: 'add', by: 1 })).toEqual(frame({ data: 1 }));
+    client.send({ action: 'stop' });
+    expect(await client.closed).toBe(4001);
+    await until(() => log.mock.calls.length > 0);
+    expect(log.mock.calls).toEqual([[5, 4001]]);
   });
 
   test('are named by another key', async () => {

@@ -9,8 +9,12 @@ const ROOT = join(__dirname, '../..');
 /** Where the page's files would be. Those of the reader are there: the database, the login. */
 const FOLDER = join(__dirname, 'coming-from-dcrf');
 
+const PAGE = 'docs/COMING-FROM-DCRF.md';
+
+export const page = readFileSync(join(ROOT, PAGE), 'utf8');
+
 /** All blocks of the page. */
-export const blocks = codeBlocks('docs/COMING-FROM-DCRF.md');
+export const blocks = codeBlocks(PAGE);
 
 /** What one of the two tests of the page executes; the other one executes the rest. */
 export const MODEL_SECTIONS = [

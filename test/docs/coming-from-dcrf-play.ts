@@ -19,11 +19,16 @@ export class Play {
   private constructor(example: Example) {
     this.example = example;
     this.sequelize = example.load('database.ts')['sequelize'] as Sequelize;
+    databases.push(this.sequelize);
   }
 
-  /** Creates the tables of the models that the file needs, and users 1, 2, …; the others are loaded first. */
-  static async of(file: string, usernames: readonly string[] = [], globals: object = {}): Promise<Play> {
-    const play = new Play(new Example({ ...globals }));
+  /** Runs the file, and creates the tables of its models and users 1, 2, … */
+  static async of(
+    file: string,
+    usernames: readonly string[] = [],
+    globals: Readonly<Record<string, unknown>> = {},
+  ): Promise<Play> {
+    const play = new Play(new Example(globals));
     play.example.load('models.ts');
     play.example.load(file);
     await play.sequelize.sync();
@@ -56,9 +61,11 @@ export class Play {
 }
 
 const listening: Channels[] = [];
+const databases: Sequelize[] = [];
 
 afterEach(async () => {
   await Promise.all(listening.splice(0).map((channels) => channels.close({ timeoutMs: 1 })));
+  await Promise.all(databases.splice(0).map((sequelize) => sequelize.close()));
 });
 
 /** A handshake by which `middleware.ts` knows who it is. */

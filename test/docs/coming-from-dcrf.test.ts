@@ -1,9 +1,10 @@
+import * as expressChannels from 'express-channels';
 import { crud, modelConsumer, type ModelSerializer } from 'express-channels';
 import { connect } from 'express-channels/testing';
 import type { Model, ModelStatic } from 'sequelize';
 
 import { open } from '../support/socket-client.js';
-import { blockIn, blocks, MODEL_SECTIONS, notExecuted, typeErrors } from './coming-from-dcrf-page.js';
+import { blockIn, blocks, MODEL_SECTIONS, notExecuted, page, typeErrors } from './coming-from-dcrf-page.js';
 import { expectFrames, frame, headersOf, Play } from './coming-from-dcrf-play.js';
 
 test('all TypeScript of the page compiles', () => {
@@ -17,6 +18,15 @@ test('each Python example has its TypeScript beside it', () => {
     if (language === 'python') expect(languages[index + 1]).toBe('ts');
     if (language === 'ts') expect(languages[index - 1]).toBe('python');
   }
+});
+
+test('each function of the summary is exported', () => {
+  const summary = /## On one screen\n([^]*?)\n## /.exec(page)?.[1] ?? '';
+  const called = [...summary.matchAll(/^\|.*\|(.*)\|$/gm)].flatMap(([, right = '']) =>
+    [...right.matchAll(/(?<![.\w])([a-z]\w*)\(/g)].map(([, name]) => name),
+  );
+  expect(called).toContain('modelConsumer');
+  expect(Object.keys(expressChannels)).toEqual(expect.arrayContaining(called));
 });
 
 test('serializers: the rows of the chat tutorial, with what is nested and computed, and no password', async () => {
@@ -43,7 +53,7 @@ test('serializers: the rows of the chat tutorial, with what is nested and comput
 
 describe('permissions', () => {
   const cases = [
-    { user: undefined, request: { action: 'list' }, status: 403 },
+    { user: 'nobody', request: { action: 'list' }, status: 403 },
     { user: 'root', request: { action: 'list' }, status: 200 },
     { user: 'ada', request: { action: 'list' }, status: 403 },
     { user: 'ada', request: { action: 'patch', pk: 2, data: {} }, status: 200 },
@@ -119,6 +129,7 @@ test('a view as a consumer: the router answers sockets as it answers HTTP', asyn
   const port = await play.port('users.routing.ts');
   await expectFrames(await open(port, '/user/'), blockIn('A view as a consumer', 'text'));
   const http = await fetch(`http://127.0.0.1:${port}/api/users`);
+  expect((await fetch(`http://127.0.0.1:${port}/api/users/7`)).status).toBe(404);
   const people = await open(port, '/people');
   const all = await people.request({ action: 'all' });
   expect(all['data']).toEqual(await http.json());
