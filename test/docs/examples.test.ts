@@ -10,18 +10,25 @@ import {
   type Channels,
   type Consumer,
   createChannels,
+  defineConsumer,
   dispatch,
   expressPermission,
   type Permission,
+  type RedisLayer,
+  redisLayer,
   viewAsConsumer,
 } from 'express-channels';
 import { connect } from 'express-channels/testing';
+import { Redis } from 'ioredis';
 import jwt from 'jsonwebtoken';
 import passport from 'passport';
 import { DataTypes, Sequelize } from 'sequelize';
 import { WebSocket } from 'ws';
 
 import * as sqlite from '../../example-app/src/sqlite.js';
+import { RedisServer, redisMissing } from '../support/redis.js';
+import { describeRequiring } from '../support/requirement.js';
+import { until } from '../support/socket-client.js';
 import { type CodeBlock, codeBlocks, runBlock } from './markdown.js';
 
 const pages = [
@@ -397,6 +404,80 @@ describe('docs/CONSUMERS.md', () => {
     expect(await Account.count()).toBe(0);
     expect(await transfer('ada')).toMatchObject({ payload: { response_status: 201 } });
     await sequelize.close();
+  });
+});
+
+describe('docs/LAYERS.md', () => {
+  const PAGE = 'docs/LAYERS.md';
+  // Where there is no Redis they are announced as skipped.
+  const byUrl = block(PAGE, 0);
+  const byClient = block(PAGE, 1);
+  const frames = block(PAGE, 2);
+  const acl = block(PAGE, 3);
+
+  describeRequiring(redisMissing, 'over Redis', () => {
+    let server: RedisServer;
+    let admin: Redis;
+    const layers: RedisLayer[] = [];
+
+    beforeAll(async () => {
+      server = await RedisServer.start();
+      admin = new Redis(server.url);
+    });
+
+    afterEach(async () => {
+      await Promise.all(layers.splice(0).map((layer) => layer.close()));
+    });
+
+    afterAll(async () => {
+      await admin.quit();
+      await server.stop();
+    });
+
+    test('a message reaches the sockets of another process', async () => {
+      const process = { env: { REDIS_URL: server.url } };
+      const Room = defineConsumer({
+        connect: (ctx) => ctx.join('room'),
+        on: { announced: (ctx, { text }) => ctx.reply(text) },
+        actions: { enter: () => 'entered' },
+      });
+      const started = async (): Promise<Channels> => {
+        const { channels } = await runBlock(byUrl, { app: express(), process }, ['channels']);
+        return keep(channels).route('/ws/room', Room);
+      };
+      const [here, there] = [await started(), await started()];
+      const client = await connect(there, '/ws/room');
+      await client.request({ action: 'enter' });
+      await here.groupSend('room', { type: 'announced', text: 'Tea' });
+      expect(await client.receive()).toMatchObject({ data: 'Tea' });
+    });
+
+    test('the user that a layer needs may do all that it does, and what it sends looks as it is shown', async () => {
+      await admin.call('acl', ...acl.code.trim().split(' ').slice(1));
+      const url = server.url.replace('//', '//shop:password@');
+      const logged: unknown[] = [];
+      const logger = { error: (entry: unknown) => logged.push(entry), warn: (entry: unknown) => logged.push(entry) };
+      const values = await runBlock(byClient, { process: { env: { REDIS_URL: url } }, logger, redisLayer }, ['layer']);
+      const layer = values['layer'] as RedisLayer;
+      const other = redisLayer({ client: new Redis(url, { lazyConnect: true }), prefix: 'shop' });
+      layers.push(layer, other);
+      const seen: string[] = [];
+      admin.on('smessage', (channel, text) => seen.push(`${channel} ${text}`));
+      for (const [channel] of frames.code.matchAll(/^shop:\S+/gm)) await admin.ssubscribe(channel);
+      const [line = '', text = ''] = frames.code
+        .trim()
+        .split('\n')
+        .slice(-2)
+        .map((part) => part.trim());
+      const got: string[] = [];
+      await other.join('room-1', (message) => got.push(message));
+      await layer.send('room-1', text);
+      await until(() => got.length > 0 && seen.some((one) => one.includes('"message"')));
+      expect(got).toEqual([text]);
+      const shown = seen.find((one) => one.includes('"message"'))?.replace(/"from":"[^"]*"/, '"from":"0b1c8dde-…"');
+      expect(shown).toBe(`${line.replace(/ +/, ' ')}\n${text}`);
+      expect(logged).toEqual([]);
+    });
   });
 });
 
