@@ -1,10 +1,10 @@
-import type { Model, ModelAttributeColumnOptions, ModelStatic } from 'sequelize';
+import type { Model, ModelStatic } from 'sequelize';
 
 import { ValidationError } from '../protocol/errors.js';
 import { unexpected } from '../protocol/options.js';
 import type { ActionArguments } from './action.js';
 import { checkLimits, type LimitOffsetOptions, limitOf, type Pagination } from './pagination.js';
-import { sequelizeOf } from './rows.js';
+import { operator } from './rows.js';
 import { readerFor } from '../serializers/key-reader.js';
 import { uniqueSets } from '../serializers/unique-sets.js';
 
@@ -37,7 +37,7 @@ export function keyset(options: KeysetOptions = {}): Pagination {
       const limit = limitOf(args, { limit: usual, ...(max !== undefined && { max }) }) ?? usual;
       let after = cursorOf(args, column);
       do {
-        const where = after === undefined ? undefined : sequelizeOf(model).where(column, descending ? '<' : '>', after);
+        const where = after === undefined ? undefined : { [column.name]: { [operator(descending ? 'lt' : 'gt')]: after } };
         // One more than the page has tells whether there is another page.
         const found = await rows.first(limit + 1, [[column.name, direction]], where);
         const page = found.slice(0, limit);
@@ -48,7 +48,7 @@ export function keyset(options: KeysetOptions = {}): Pagination {
   };
 }
 
-interface KeyColumn extends ModelAttributeColumnOptions {
+interface KeyColumn {
   readonly name: string;
   readonly read: (value: unknown) => unknown;
 }
@@ -61,7 +61,7 @@ function uniqueColumn(model: ModelStatic<Model>, name: string): KeyColumn {
   const read = readerFor(column?.type);
   if (column === undefined || read === undefined || !(isKey || isUnique))
     throw unexpected(`\`by\` of keyset() for ${model.name}`, 'a column that is unique and never null', name);
-  return { ...column, name, read };
+  return { name, read };
 }
 
 /** The value behind which the next page begins. */

@@ -74,7 +74,8 @@ export class Rows<M extends Model = Model, Output = unknown> {
 
   #and(where: WhereOptions): WhereOptions {
     const { where: own } = this.#find;
-    return own === undefined ? where : sequelizeOf(this.model).and(own, where);
+    // An object, for in what `sequelize.and` makes attributes do not become columns.
+    return own === undefined ? where : { [operator('and')]: [own, where] };
   }
 
   /** What the queryset includes may leave rows out, so it stays; two includes of one relation would clash. */
@@ -116,8 +117,7 @@ function aliasOf(source: ModelStatic<Model>, include: unknown): string | undefin
   return Object.values(source.associations).find((one) => one.target === target)?.as;
 }
 
-/** @throws TypeError for a model without a database */
-export function sequelizeOf(model: ModelStatic<Model>): NonNullable<ModelStatic<Model>['sequelize']> {
-  if (model.sequelize === undefined) throw new TypeError(`Expected ${model.name} to be a model after its \`init\`.`);
-  return model.sequelize;
+/** One of Sequelize's `Op`, which are registered symbols: the package itself is an optional peer, and may not be there. */
+export function operator(name: 'and' | 'gt' | 'lt'): symbol {
+  return Symbol.for(name);
 }

@@ -1,4 +1,4 @@
-import { action, type ActionArguments, crud, modelConsumer, modelSerializer, toActionError } from 'express-channels';
+import { action, type ActionArguments, crud, keyset, modelConsumer, modelSerializer, toActionError } from 'express-channels';
 import { DataTypes, type FindOptions, type Includeable, Op, Sequelize } from 'sequelize';
 import { z } from 'zod';
 
@@ -148,6 +148,29 @@ onEachDatabase(({ sequelize, statements }) => {
           for (const pk of [2, 3]) expect(await act(name, { pk, data: {} })).toEqual(missing);
         expect(errors).toEqual([]);
       }
+    });
+
+    it('also where columns have other names than attributes', async () => {
+      const columns = {
+        code: { type: DataTypes.STRING, field: 'the_code' },
+        live: { type: DataTypes.BOOLEAN, field: 'is_live' },
+      };
+      const Coded = sequelize().define('Coded', columns, { timestamps: false, defaultScope: { where: { live: true } } });
+      await withTable(Coded, async () => {
+        await Coded.bulkCreate([{ code: 'a', live: true }, { code: 'b', live: false }, { code: 'c', live: true }]); // prettier-ignore
+        const { act } = await connectTo(
+          modelConsumer(Coded, {
+            serializer: modelSerializer(Coded, { fields: ['pk', 'code'] }),
+            actions: ALL,
+            lookupField: 'code',
+            pagination: keyset({ limit: 1 }),
+            queryset: () => ({ where: { code: { [Op.ne]: 'x' } } }),
+          }),
+        );
+        expect(await act('retrieve', { code: 'a' })).toEqual(ok({ pk: 1, code: 'a' }));
+        expect(await act('retrieve', { code: 'b' })).toEqual(missing);
+        expect(await act('list', { after: 1 })).toEqual(ok({ results: [{ pk: 3, code: 'c' }], limit: 1, next: null }));
+      });
     });
 
     it('by the deletion of a paranoid model', async () => {
