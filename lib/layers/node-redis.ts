@@ -55,7 +55,6 @@ export function adaptNodeRedis(
     disableOfflineQueue: true,
     clientSideCache: undefined,
     emitInvalidate: undefined,
-    keyPrefix: undefined,
     // Answers are waited for with a timeout of our own, and read as text.
     commandOptions: { timeout: undefined, typeMapping: undefined },
   });
