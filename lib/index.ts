@@ -35,7 +35,22 @@ export type { Consumer, ErrorDetails } from './consumers/consumer.js';
 export type { Frame } from './consumers/consumer.js';
 export type { ReadActionName } from './consumers/action-consumer.js';
 export { type ConsumerDefinition, defineConsumer } from './consumers/define-consumer.js';
-export { type ModelConsumerDefinition, type ModelContext, modelConsumer } from './consumers/model-consumer.js';
+export type { ModelContext } from './consumers/model-context.js';
+export { type ModelConsumerDefinition, modelConsumer } from './consumers/model-consumer.js';
+export type { SubscribeOptions } from './observers/subscriptions.js';
+export {
+  type DeliveredEvent,
+  type ModelObserver,
+  modelObserver,
+  type ModelObserverOptions,
+  type ViewOf,
+} from './observers/model-observer.js';
+export {
+  type DeliveredSignal,
+  type SignalObserver,
+  signalObserver,
+  type SignalObserverOptions,
+} from './observers/signal-observer.js';
 export { crud, type CrudName } from './consumers/crud.js';
 export { limitOffset, type LimitOffsetOptions, type Paginate, type Pagination } from './consumers/pagination.js';
 export { keyset, type KeysetOptions } from './consumers/keyset.js';

@@ -65,7 +65,7 @@ export class ConnectionContext implements ConsumerContext {
 
   /** A subscription of the connection itself; nobody has to be asked for it again. */
   get [SUBSCRIBER](): Subscriber {
-    return subscriberOf(this.#link, this.#held, () => true);
+    return subscriberOf(this.#link, this.#held, { action: null, permit: () => true });
   }
 }
 
@@ -89,13 +89,13 @@ export class RunningContext extends ConnectionContext implements ActionContext, 
   }
 
   override get [SUBSCRIBER](): Subscriber {
-    const { link, held, permit } = this.#run;
-    return subscriberOf(link, held, permit);
+    return subscriberOf(this.#run.link, this.#run.held, this.#run);
   }
 }
 
-function subscriberOf(link: Link, held: Held, permit: Subscriber['permit']): Subscriber {
+function subscriberOf(link: Link, held: Held, { action, permit }: Pick<Subscriber, 'action' | 'permit'>): Subscriber {
   return {
+    action,
     signal: link.signal,
     layer: link.layer,
     // Not the context of the action: what is delivered later answers no frame.

@@ -2,13 +2,14 @@ import type { Model } from 'sequelize';
 
 import { unexpected } from '../protocol/options.js';
 import { type Action, action, reply } from './action.js';
-import type { ModelContext } from './model-consumer.js';
+import type { ModelContext } from './model-context.js';
 
 /** What any model consumer gives its actions. */
 type AnyModelContext = ModelContext<Model>;
 
 /** The names that {@link crud} knows. */
-export type CrudName = 'list' | 'retrieve' | 'create' | 'update' | 'patch' | 'delete';
+export type CrudName =
+  'list' | 'retrieve' | 'create' | 'update' | 'patch' | 'delete' | 'subscribe_instance' | 'unsubscribe_instance';
 
 const ACTIONS: Readonly<Record<CrudName, Action<AnyModelContext>>> = {
   list: action(async (ctx: AnyModelContext, args) => {
@@ -28,11 +29,18 @@ const ACTIONS: Readonly<Record<CrudName, Action<AnyModelContext>>> = {
   delete: action(async (ctx: AnyModelContext, args) => {
     await (await ctx.getObject(args)).destroy();
   }),
+  subscribe_instance: action(async (ctx: AnyModelContext, args) => {
+    await ctx.subscribeInstance(args, { snapshot: args['snapshot'] === true });
+    return reply(null, 201);
+  }),
+  unsubscribe_instance: action(async (ctx: AnyModelContext, args) => {
+    await ctx.unsubscribeInstance(args);
+  }),
 };
 
 /**
  * The actions of that name for a model consumer: `list` and `retrieve` show rows, `create`, `update` (all required fields), `patch` (some
- * fields) and `delete` change them.
+ * fields) and `delete` change them, `subscribe_instance` and `unsubscribe_instance` say whether the client is told of changes of a row.
  *
  * @throws TypeError for a name that it does not know
  *

@@ -1,41 +1,17 @@
-import type { Attributes, FindOptions, Model, ModelStatic, Transaction } from 'sequelize';
+import type { Attributes, FindOptions, Model, ModelStatic } from 'sequelize';
 
-import { isObject } from '../protocol/envelope.js';
-import { unexpected } from '../protocol/options.js';
 import type { ActionContext } from '../observers/consumer-context.js';
-import { type ActionArguments, checkFunction } from './action.js';
-import type { ActionRun } from './action-consumer.js';
-import { refuseClientObjects } from './client-objects.js';
-import type { Consumer } from './consumer.js';
-import { type Held, RunningContext } from './context.js';
-import { buildConsumer, checkDefinition, type ConsumerDefinition, DEFINITION_KEYS } from './define-consumer.js';
-import { Lookup } from './lookup.js';
-import { type Paginate, type Pagination, unpaginated } from './pagination.js';
-import { Rows } from './rows.js';
+import type { InstanceObserverParts } from '../observers/instance-observer.js';
+import { listsOf } from '../observers/model-lists.js';
+import { unexpected } from '../protocol/options.js';
 import { isKindOf } from '../serializers/model-fields.js';
-import type { ModelSerializer } from '../serializers/serializer.js';
-
-/** A serializer of a model's rows, whatever it takes as input. */
-type AnySerializer<M extends Model> = ModelSerializer<M, unknown, unknown, unknown>;
-
-/** What an action of a model consumer is given. */
-export interface ModelContext<M extends Model, State = unknown> extends ActionContext<State> {
-  readonly model: ModelStatic<M>;
-  /** That of the consumer; in an action with a transaction its queries run in that. */
-  readonly serializer: AnySerializer<M>;
-  /** The options of a find for the rows that exist for these arguments, in the transaction of the action if it has one. */
-  queryset(args: object): Promise<FindOptions<Attributes<M>>>;
-  /**
-   * The row that the arguments name by the look-up key.
-   *
-   * @param options - of the find: `include`, `attributes`, `lock`
-   * @throws ValidationError if they name none
-   * @throws NotFound if there is no such row in the queryset
-   */
-  getObject(args: object, options?: Omit<FindOptions<Attributes<M>>, 'where'>): Promise<M>;
-  /** The rows of the queryset as the serializer shows them, in the pages that the consumer's pagination makes; without it in one. */
-  pages(args: ActionArguments): AsyncGenerator<unknown, void>;
-}
+import { type ActionArguments, checkFunction } from './action.js';
+import type { Consumer } from './consumer.js';
+import { buildConsumer, checkDefinition, type ConsumerDefinition, DEFINITION_KEYS } from './define-consumer.js';
+import { InstanceSubscriptions } from './instance-subscriptions.js';
+import { Lookup } from './lookup.js';
+import { type AnySerializer, type ModelContext, type ModelParts, ModelRunningContext } from './model-context.js';
+import { type Pagination, unpaginated } from './pagination.js';
 
 /** What {@link modelConsumer} is given. */
 export interface ModelConsumerDefinition<M extends Model, State = undefined> extends ConsumerDefinition<
@@ -60,9 +36,11 @@ export interface ModelConsumerDefinition<M extends Model, State = undefined> ext
   readonly lookupKey?: string;
   /** How lists are divided. @default all rows at once */
   readonly pagination?: Pagination;
+  /** Whether changes of many-to-many relations are updates of a subscribed row: true, or the names of those. @default false */
+  readonly manyToMany?: boolean | readonly string[];
 }
 
-const KEYS = [...DEFINITION_KEYS, 'serializer', 'queryset', 'lookupField', 'lookupKey', 'pagination'];
+const KEYS = [...DEFINITION_KEYS, 'serializer', 'queryset', 'lookupField', 'lookupKey', 'pagination', 'manyToMany'];
 
 /**
  * A consumer of the rows of a Sequelize model. The type of the state is known to bare handlers; those in `action()` know it from
@@ -92,71 +70,46 @@ export function modelConsumer<M extends Model, State = undefined>(
 export function modelConsumer(model: ModelStatic<Model>, definition: ModelConsumerDefinition<Model, unknown>): Consumer {
   checkModel(model);
   checkDefinition('modelConsumer()', definition, KEYS, '{ serializer, actions }');
-  const { serializer, queryset = everything, lookupField, lookupKey, pagination = unpaginated, ...common } = definition;
+  const {
+    serializer,
+    queryset = everything,
+    lookupField,
+    lookupKey,
+    pagination = unpaginated,
+    manyToMany,
+    ...common
+  } = definition;
   checkSerializer(serializer, model);
   checkFunction('`queryset`', queryset);
   checkFunction('`pagination`', pagination);
   const paginate = pagination(model);
   checkFunction('what `pagination` returns', paginate);
+  const lookup = new Lookup(model, { lookupField, lookupKey });
+  const isObserved = manyToMany !== undefined || Object.hasOwn(definition.actions ?? {}, 'subscribe_instance');
   const parts: ModelParts = {
     model,
     serializer,
     queryset,
-    lookup: new Lookup(model, { lookupField, lookupKey }),
+    lookup,
     paginate,
+    instances: isObserved ? observeInstances(model, definition, lookup) : undefined,
   };
   return buildConsumer<ModelContext<Model>>(common, (run, transaction) => new ModelRunningContext(parts, run, transaction));
 }
 
-interface ModelParts extends Required<Pick<ModelConsumerDefinition<Model, unknown>, 'serializer' | 'queryset'>> {
-  readonly model: ModelStatic<Model>;
-  readonly lookup: Lookup;
-  readonly paginate: Paginate;
-}
-
-class ModelRunningContext extends RunningContext implements ModelContext<Model> {
-  readonly #parts: ModelParts;
-
-  constructor(parts: ModelParts, run: ActionRun<Held>, transaction: unknown) {
-    super(run, transaction);
-    this.#parts = parts;
-  }
-
-  get model(): ModelStatic<Model> {
-    return this.#parts.model;
-  }
-
-  get serializer(): AnySerializer<Model> {
-    const { serializer } = this.#parts;
-    return this.#transaction === undefined ? serializer : serializer.within({ transaction: this.#transaction });
-  }
-
-  get #transaction(): Transaction | undefined {
-    return isTransaction(this.transaction) ? this.transaction : undefined;
-  }
-
-  async queryset(args: object): Promise<FindOptions> {
-    const find = await this.#parts.queryset(this, toArguments(args));
-    const given: unknown = find;
-    if (!isObject(given)) throw unexpected('what `queryset` returns', 'options such as { where }', given);
-    refuseClientObjects(find, args);
-    const transaction = find.transaction ?? this.#transaction;
-    return transaction === undefined ? find : { ...find, transaction };
-  }
-
-  async getObject(args: object, options?: Omit<FindOptions, 'where'>): Promise<Model> {
-    // First: it refuses what names no row.
-    const where = this.#parts.lookup.where(args);
-    return (await this.#rows(args)).get(where, options);
-  }
-
-  async *pages(args: ActionArguments): AsyncGenerator<unknown, void> {
-    yield* this.#parts.paginate(await this.#rows(args), args);
-  }
-
-  async #rows(args: object): Promise<Rows> {
-    return new Rows(this.#parts.model, await this.queryset(args), this.#parts.serializer);
-  }
+function observeInstances(
+  model: ModelStatic<Model>,
+  { serializer, queryset, manyToMany = false }: ModelConsumerDefinition<Model, unknown>,
+  lookup: Lookup,
+): InstanceSubscriptions {
+  listsOf(model, manyToMany);
+  const parts: InstanceObserverParts = {
+    model,
+    serialize: (row) => serializer.serialize(row),
+    isNarrow: queryset !== undefined || isScoped(model),
+    manyToMany: () => listsOf(model, manyToMany),
+  };
+  return new InstanceSubscriptions(parts, lookup);
 }
 
 function checkSerializer(serializer: AnySerializer<Model>, model: ModelStatic<Model>): void {
@@ -182,14 +135,9 @@ function checkModel(model: unknown): void {
     throw unexpected('the model of modelConsumer()', 'a Sequelize model after its `init` or `define`', model);
 }
 
-/** What a schema has made of the arguments need not be a plain object. */
-function toArguments(args: object): ActionArguments {
-  return isObject(args) ? args : {};
-}
-
-/** What the option `transaction` of an action has opened. */
-function isTransaction(value: unknown): value is Transaction {
-  return isObject(value) && typeof value['commit'] === 'function';
+/** Whether the model itself leaves rows out. */
+function isScoped(model: ModelStatic<Model>): boolean {
+  return Reflect.get(model, 'scoped') === true || Object.keys(model.options.defaultScope ?? {}).length > 0;
 }
 
 function everything(): FindOptions {

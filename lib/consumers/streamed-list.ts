@@ -5,7 +5,7 @@ import type { Model } from 'sequelize';
 import { checkKeys, unexpected } from '../protocol/options.js';
 import type { ActionContext } from '../observers/consumer-context.js';
 import { type Action, action, type ActionArguments, ANSWERED, reply } from './action.js';
-import type { ModelContext } from './model-consumer.js';
+import type { ModelContext } from './model-context.js';
 
 /** Options of {@link streamedList}. */
 export interface StreamedListOptions {

@@ -6,6 +6,8 @@ export const SUBSCRIBER = Symbol('subscriber');
 
 /** What observers do with a connection, or with the stream of one, on behalf of the action that subscribes. */
 export interface Subscriber {
+  /** The action that subscribes; null for the connection itself. */
+  readonly action: string | null;
   /** The same for all actions of the connection or stream; aborted when it goes. */
   readonly signal: AbortSignal;
   readonly layer: ChannelLayer;

@@ -60,6 +60,16 @@ export function formatEnvelope(action: string | null, requestId: unknown, outcom
   return `${text}}`;
 }
 
+/**
+ * The envelopes of one event, which differ in nothing but the request_id: the rest is put together once.
+ *
+ * @returns what makes the envelope for the JSON text of a request_id
+ */
+export function formatEvent(action: string, { status, data, errors }: Outcome): (requestId: string) => string {
+  const head = `{"errors":${errors},"data":${data},"action":${JSON.stringify(action)},"response_status":${String(status)},"request_id":`;
+  return (requestId) => `${head}${requestId}}`;
+}
+
 /** The outcome of an action that went well. */
 export function success(data: unknown, status: number): Outcome {
   return { status, data: toJson(data), errors: NO_ERRORS };

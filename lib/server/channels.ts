@@ -12,6 +12,8 @@ import { type Application, defaultApplication, isApplication, isRouter } from '.
 import type { Handler } from '../http/handler.js';
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { memoryLayer } from '../layers/memory-layer.js';
+import { notifyChanged } from '../observers/model-changes.js';
+import { openLayer } from '../observers/open-layers.js';
 import { CloseCode } from '../protocol/close-code.js';
 import { got } from '../protocol/options.js';
 import { type ChannelsOptions, checkOptions, intervalOf } from './channels-options.js';
@@ -40,6 +42,7 @@ export class Channels {
   readonly #detach = new Map<HttpServer, () => void>();
   readonly #layer: ChannelLayer;
   readonly #connectionOptions: ConnectionOptions;
+  readonly #closeLayer: () => void;
   #own: Server | undefined;
   #closing: Promise<void> | undefined;
 
@@ -49,6 +52,9 @@ export class Channels {
     this.#app = app;
     this.#layer = options.layer ?? memoryLayer();
     const onError = guarded(options.onError ?? logError);
+    this.#closeLayer = openLayer(this.#layer, (error) => {
+      onError(error, {});
+    });
     this.#connectionOptions = {
       app,
       layer: this.#layer,
@@ -162,6 +168,16 @@ export class Channels {
     return sendToGroup(this.#layer, group, message);
   }
 
+  /**
+   * Tells observers of rows that were written past the ORM: by raw SQL, by the database's own cascades or with `hooks: false`. Those that
+   * are there count as updated, the others as deleted.
+   *
+   * @throws TypeError for a model that is none
+   */
+  notify(...args: Parameters<typeof notifyChanged>): void {
+    notifyChanged(...args);
+  }
+
   /** Number of open sockets. */
   get size(): number {
     return this.#connections.size;
@@ -189,6 +205,7 @@ export class Channels {
     await served;
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
+    this.#closeLayer();
     await this.#layer.close();
   }
 

@@ -1,0 +1,166 @@
+import type { Sequelize, Transaction } from 'sequelize';
+
+import { isObject } from '../protocol/envelope.js';
+import { addHooks, type HookSet } from './hook-set.js';
+
+/** What Sequelize keeps in a transaction, and its types leave out. */
+type Traced = Transaction & {
+  readonly parent?: Traced | undefined;
+  readonly finished?: string | undefined;
+  readonly connection?: object | undefined;
+};
+
+let clock = 0;
+
+/** The next moment: moments of one process are in order. */
+export function tick(): number {
+  clock += 1;
+  return clock;
+}
+
+/** A transaction with all of its savepoints: what becomes visible at once, or never. */
+export class UnitOfWork {
+  readonly root: Transaction;
+  readonly #root: Traced;
+  readonly #savepoints = new Map<string, number>();
+  readonly #undone: { readonly from: number; readonly to: number }[] = [];
+  readonly #waiting = new Set<(isCommitted: boolean) => Promise<void>>();
+
+  constructor(root: Transaction) {
+    this.root = root;
+    this.#root = root;
+  }
+
+  /** Whether its end has been asked for: the database gives its rows free from here on. */
+  get isFinishing(): boolean {
+    return this.#root.finished !== undefined;
+  }
+
+  /** What is done at the end is waited for by nobody but databases of a single connection. */
+  onEnd(ended: (isCommitted: boolean) => Promise<void>): void {
+    this.#waiting.add(ended);
+  }
+
+  /** Whether a rolled-back savepoint has taken back what was written at a moment. */
+  isUndone(transaction: Transaction, moment: number): boolean {
+    for (let one: Traced | undefined = transaction; one !== undefined; one = one.parent) {
+      if (one.finished === 'rollback') return true;
+    }
+    return this.#undone.some(({ from, to }) => from < moment && moment < to);
+  }
+
+  /** Savepoints that were set before anything was written are not known here, and take back everything. */
+  follow(statement: string): void {
+    const set = /^SAVEPOINT\s+(.+?);?$/i.exec(statement)?.[1];
+    if (set !== undefined) this.#savepoints.set(set, tick());
+    const back = /^ROLLBACK\s+TO\s+(?:SAVEPOINT\s+)?(.+?);?$/i.exec(statement)?.[1];
+    if (back !== undefined) this.#undone.push({ from: this.#savepoints.get(back) ?? 0, to: tick() });
+  }
+
+  async end(isCommitted: boolean): Promise<void> {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    await Promise.all(waiting.map((ended) => ended(isCommitted)));
+  }
+}
+
+/**
+ * Says when transactions of a database end, and how. `afterCommit` alone is not enough: it is not called after a rollback, it is called
+ * after a COMMIT that failed, and not at all if another one throws. So the statements are followed, too.
+ */
+export class CommitQueue {
+  static readonly #queues = new WeakMap<Sequelize, CommitQueue>();
+
+  readonly #sequelize: Sequelize;
+  readonly #units = new WeakMap<Transaction, UnitOfWork>();
+  /** A connection is closed in place of being given back if its COMMIT failed. */
+  readonly #closed = new WeakSet<object>();
+  readonly #isSingleConnection: boolean;
+  #users = 0;
+  #detach: (() => void) | undefined;
+
+  constructor(sequelize: Sequelize) {
+    this.#sequelize = sequelize;
+    this.#isSingleConnection = hasSingleConnection(sequelize);
+  }
+
+  static of(sequelize: Sequelize): CommitQueue {
+    const existing = CommitQueue.#queues.get(sequelize);
+    if (existing !== undefined) return existing;
+    const queue = new CommitQueue(sequelize);
+    CommitQueue.#queues.set(sequelize, queue);
+    return queue;
+  }
+
+  /**
+   * Whether all transactions and all other statements share one connection, as in a SQLite database in memory. Whoever reads there
+   * reads what others have not committed, so writers have to wait until what they wrote has been read.
+   */
+  get isSingleConnection(): boolean {
+    return this.#isSingleConnection;
+  }
+
+  /** Begins to follow transactions; the function that is returned ends it. */
+  use(): () => void {
+    this.#users += 1;
+    this.#detach ??= addHooks(this.#sequelize, this.#hooks());
+    return () => {
+      this.#users -= 1;
+      if (this.#users > 0) return;
+      this.#detach?.();
+      this.#detach = undefined;
+    };
+  }
+
+  /** The unit that a transaction or savepoint is part of; undefined if it has been rolled back. */
+  unitOf(transaction: Transaction): UnitOfWork | undefined {
+    const root = rootOf(transaction);
+    if (root.finished === 'rollback') return undefined;
+    const existing = this.#units.get(root);
+    if (existing !== undefined) return existing;
+    const unit = new UnitOfWork(root);
+    this.#units.set(root, unit);
+    root.afterCommit(() => this.#end(root));
+    return unit;
+  }
+
+  #hooks(): HookSet {
+    return {
+      afterQuery: (options, query) => {
+        const { transaction } = options;
+        if (!transaction || String(options.type) !== 'RAW') return undefined;
+        const root = rootOf(transaction);
+        const unit = this.#units.get(root);
+        if (unit === undefined) return undefined;
+        if (root.finished === 'rollback') return this.#end(root);
+        // The COMMIT has been answered. What it was is told by what Sequelize does with the connection, which it does at once.
+        if (root.finished === 'commit') setImmediate(() => void this.#end(root));
+        else if ('sql' in query && typeof query.sql === 'string') unit.follow(query.sql);
+        return undefined;
+      },
+      beforeDisconnect: (connection) => {
+        if (typeof connection === 'object' && connection !== null) this.#closed.add(connection);
+      },
+    };
+  }
+
+  #end(root: Traced): Promise<void> | undefined {
+    const unit = this.#units.get(root);
+    const isBroken = root.connection !== undefined && this.#closed.has(root.connection);
+    const told = unit?.end(root.finished === 'commit' && !isBroken);
+    return this.#isSingleConnection ? told : undefined;
+  }
+}
+
+function rootOf(transaction: Transaction): Traced {
+  let root: Traced = transaction;
+  while (root.parent !== undefined) root = root.parent;
+  return root;
+}
+
+function hasSingleConnection(sequelize: Sequelize): boolean {
+  if (sequelize.getDialect() !== 'sqlite') return false;
+  const options: unknown = Reflect.get(sequelize, 'options');
+  const { storage, host }: { storage?: unknown; host?: unknown } = isObject(options) ? options : {};
+  return (storage ?? host ?? ':memory:') === ':memory:';
+}

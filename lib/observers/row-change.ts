@@ -1,0 +1,44 @@
+import type { Association, Model } from 'sequelize';
+
+/** The value of a primary key. */
+export type PrimaryKey = string | number | bigint | Date | Buffer;
+
+/** One committed change of a row. */
+export interface RowChange<M extends Model = Model> {
+  readonly kind: 'create' | 'update' | 'delete';
+  readonly pk: PrimaryKey;
+  /** The row as it was told before, or stood before the transaction; undefined for a create, or if it is not known. */
+  readonly before: M | undefined;
+  /**
+   * The row as it was read after the commit: never older than the change, never older than what was told of the row before. Of a
+   * deleted row its last state, or, if nobody knows it, its primary key alone.
+   */
+  readonly after: M;
+}
+
+/** Who hears of the committed changes of a model. */
+export interface ChangeListener<M extends Model = Model> {
+  /** Whether somebody would hear of a change now. What nobody wants is not looked up. */
+  wanted(): boolean;
+  /** Whether the rows as they were matter: an update then looks up the row before. */
+  needsBefore(): boolean;
+  /** Many-to-many relations whose changes are updates of this model's rows. */
+  readonly manyToMany: readonly Association[];
+  /** Committed changes, in order. What it throws goes to `failed`, not to the writer. */
+  committed(changes: readonly RowChange<M>[]): void;
+  /** Something has changed that cannot be told row by row: whoever listens should read again. */
+  missed(): void;
+  /** Observing itself went wrong, by a failing SELECT or a throwing listener. */
+  failed(error: unknown): void;
+}
+
+/** A primary key as it is compared: numbers may come as texts. */
+export function keyOf(pk: PrimaryKey): string {
+  if (Buffer.isBuffer(pk)) return pk.toString('hex');
+  return pk instanceof Date ? pk.toISOString() : String(pk);
+}
+
+/** Whether a value can be a primary key. */
+export function isPrimaryKey(value: unknown): value is PrimaryKey {
+  return ['string', 'number', 'bigint'].includes(typeof value) || value instanceof Date || Buffer.isBuffer(value);
+}

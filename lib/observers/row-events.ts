@@ -1,0 +1,224 @@
+import { randomUUID } from 'node:crypto';
+
+import type { Association, Model, ModelStatic } from 'sequelize';
+
+import type { ChannelLayer } from '../layers/channel-layer.js';
+import type { Deliver } from './audience.js';
+import { Audiences } from './audiences.js';
+import { observeChanges } from './model-changes.js';
+import { isShared, reportError, watch, type Watcher } from './open-layers.js';
+import { fromMessage, toMessage } from './other-processes.js';
+import { type ChangeListener, keyOf, type PrimaryKey, type RowChange } from './row-change.js';
+
+/** What has become of a row, as one group is told. */
+export type RowAction = 'create' | 'update' | 'delete';
+
+/** What one group is told of a change. */
+export interface RowPart {
+  readonly group: string;
+  readonly action: RowAction;
+  /** Whether the row has left the group: its new state is not the group's to see. */
+  readonly isLeft: boolean;
+}
+
+/** A committed change of a row, here or in another process. */
+export interface RowEvent {
+  /** The primary key as JSON has it. */
+  readonly pk: string | number;
+  /** The row as it is, or the last state of one that was deleted; undefined if nobody here knows it. */
+  readonly row: () => Promise<Model | undefined>;
+  /** What a deleted row was shown as where it was deleted. */
+  readonly lastBody?: unknown;
+}
+
+/** How an observer tells changes. */
+export interface RowTelling {
+  /** The groups that a row is in. */
+  readonly groupsOf: (row: Model) => readonly string[];
+  /** Whether groups depend on more than the primary key, so that the row as it was matters. */
+  readonly movesRows: boolean;
+  readonly manyToMany: () => readonly Association[];
+  /** Prepares once what the subscriptions of a group get; undefined if they get nothing. */
+  readonly prepare: (event: RowEvent, part: RowPart) => Promise<Deliver | undefined>;
+  /** What a row that is about to be told as deleted is shown as to other processes, which can't read it any more. */
+  readonly lastBody: (event: RowEvent) => Promise<unknown>;
+}
+
+/** Events of other processes that are kept until all of their messages have come. */
+const MAX_OTHERS = 100;
+
+/** Tells the subscriptions of one observer of the rows of a model. */
+export class RowEvents implements Watcher, ChangeListener {
+  readonly audiences: Audiences;
+  readonly #model: ModelStatic<Model>;
+  readonly #telling: RowTelling;
+  /** Rows are read one time after the other, so that no state is followed by an older one. */
+  readonly #reads = new Map<string, Promise<Model | undefined>>();
+  /** The last events of other processes: each comes in a message for each of its groups. */
+  readonly #others = new Map<string, RowEvent>();
+  #stop: (() => void) | undefined;
+
+  /** @throws TypeError if the model has no primary key of one column */
+  constructor(model: ModelStatic<Model>, name: string, telling: RowTelling) {
+    this.#model = model;
+    this.#telling = telling;
+    this.audiences = new Audiences(name, (group, message) => {
+      this.#receive(group, message);
+    });
+    watch(this);
+  }
+
+  start(): void {
+    this.#stop = observeChanges(this.#model, this);
+  }
+
+  stop(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+    this.audiences.clear();
+  }
+
+  gap(layer: ChannelLayer): void {
+    this.audiences.resync(layer);
+  }
+
+  wanted(): boolean {
+    return isShared() || !this.audiences.isEmpty;
+  }
+
+  needsBefore(): boolean {
+    return this.#telling.movesRows && this.wanted();
+  }
+
+  get manyToMany(): readonly Association[] {
+    return this.#telling.manyToMany();
+  }
+
+  committed(changes: readonly RowChange[]): void {
+    for (const change of changes) this.#tell(change);
+  }
+
+  missed(): void {
+    this.audiences.resync();
+  }
+
+  failed(error: unknown): void {
+    reportError(error);
+  }
+
+  #tell(change: RowChange): void {
+    const shared = isShared();
+    const { after } = change;
+    const pk = toJsonKey(change.pk);
+    const isGone = change.kind === 'delete';
+    const event: RowEvent = {
+      pk,
+      // Where other processes write as well, what was read here may be older than what they have told of since.
+      row: shared && !isGone ? once(() => this.#read(change.pk)) : () => Promise.resolve(after),
+    };
+    const parts = this.#partsOf(change);
+    if (shared) void this.#tellOthers(event, parts);
+    this.#deliver(event, parts);
+  }
+
+  /** What it left, what it stays in, what it enters: in this order. */
+  #partsOf({ kind, before, after }: RowChange): RowPart[] {
+    const { groupsOf } = this.#telling;
+    const present = new Set(groupsOf(after));
+    const former = new Set(before === undefined || kind === 'create' ? present : groupsOf(before));
+    const parts = (groups: ReadonlySet<string>, action: RowAction, isLeft: boolean): RowPart[] =>
+      [...groups].map((group) => ({ group, action, isLeft }));
+    if (kind === 'create') return parts(present, 'create', false);
+    const left = parts(difference(former, present), 'delete', true);
+    const stayed = difference(former, difference(former, present));
+    // A row that moved and was deleted in one transaction was never seen where it went.
+    if (kind === 'delete') return [...left, ...parts(stayed, 'delete', false)];
+    return [...left, ...parts(stayed, 'update', false), ...parts(difference(present, former), 'create', false)];
+  }
+
+  #deliver(event: RowEvent, parts: readonly RowPart[]): void {
+    const { prepare } = this.#telling;
+    this.audiences.tell(parts.map((part) => ({ group: part.group, prepare: () => prepare(event, part) })));
+  }
+
+  async #tellOthers(event: RowEvent, parts: readonly RowPart[]): Promise<void> {
+    const id = randomUUID();
+    for (const { group, action, isLeft } of parts) {
+      const isGone = action === 'delete' && !isLeft;
+      const { body, error } = isGone ? await bodyOf(this.#telling.lastBody(event)) : {};
+      if (error !== undefined) reportError(error);
+      this.audiences.tellOthers(group, toMessage({ id, pk: event.pk, action, isLeft, body }));
+    }
+  }
+
+  #receive(group: string, text: string): void {
+    const message = parseMessage(text);
+    if (message === undefined) return;
+    const { id, pk, action, isLeft, body } = message;
+    const event = this.#others.get(id) ?? { pk, row: once(() => this.#read(pk)) };
+    this.#others.set(id, event);
+    const [oldest] = this.#others.keys();
+    if (this.#others.size > MAX_OTHERS && oldest !== undefined) this.#others.delete(oldest);
+    const isGone = action === 'delete' && !isLeft;
+    this.#deliver(isGone ? { pk, row: () => Promise.resolve(undefined), lastBody: body } : event, [{ group, action, isLeft }]);
+  }
+
+  #read(pk: PrimaryKey): Promise<Model | undefined> {
+    const key = keyOf(pk);
+    const before = this.#reads.get(key) ?? Promise.resolve(undefined);
+    const read = before.then(
+      () => this.#find(pk),
+      () => this.#find(pk),
+    );
+    this.#reads.set(key, read);
+    const forget = (): void => {
+      if (this.#reads.get(key) === read) this.#reads.delete(key);
+    };
+    read.then(forget, forget);
+    return read;
+  }
+
+  async #find(pk: PrimaryKey): Promise<Model | undefined> {
+    const where = { [this.#model.primaryKeyAttribute]: pk };
+    return (await this.#model.unscoped().findOne({ where })) ?? undefined;
+  }
+}
+
+interface Message {
+  /** Of the event. */
+  readonly id: string;
+  readonly pk: string | number;
+  readonly action: RowAction;
+  readonly isLeft: boolean;
+  readonly body?: unknown;
+}
+
+/** A message of another process; what is none is ignored. */
+function parseMessage(text: string): Message | undefined {
+  const { id, pk, action, isLeft, body } = fromMessage(text) ?? {};
+  if (typeof id !== 'string' || (typeof pk !== 'string' && typeof pk !== 'number') || typeof isLeft !== 'boolean')
+    return undefined;
+  if (action !== 'create' && action !== 'update' && action !== 'delete') return undefined;
+  return { id, pk, action, isLeft, body };
+}
+
+async function bodyOf(shown: Promise<unknown>): Promise<{ body?: unknown; error?: unknown }> {
+  return shown.then(
+    (body) => ({ body }),
+    (error: unknown) => ({ error }),
+  );
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+function difference(one: ReadonlySet<string>, other: ReadonlySet<string>): Set<string> {
+  return new Set([...one].filter((group) => !other.has(group)));
+}
+
+/** A primary key as JSON has it. */
+export function toJsonKey(pk: PrimaryKey): string | number {
+  return typeof pk === 'number' ? pk : keyOf(pk);
+}
