@@ -41,7 +41,7 @@ async function main() {
     for (const atOnce of AT_ONCE) {
       const servers = [await start(plain, values.express), await start(ours, values.express)];
       const taken = { plain: [], ours: [], ratio: [] };
-      for (let round = -1; round < rounds; round += 1) {
+      for (let round = -2; round < rounds; round += 1) {
         const cost = [0, 0];
         for (const side of round % 2 === 0 ? [0, 1] : [1, 0]) cost[side] = await measure(servers[side], actions, atOnce);
         if (round < 0) continue; // warm-up

@@ -7,7 +7,7 @@ import { failure, type Outcome } from '../protocol/envelope.js';
 /** Reads the JSON text that Express's `res.json` printed for an exchange. */
 export type PrintedJson = () => string | undefined;
 
-const JSON_TYPE = /^(?:application|text)\/(?:[\w.+-]+\+)?json$/;
+const JSON_TYPE = /^\s*(?:application|text)\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 const TEXT_TYPE =
   /^(?:text\/.*|application\/(?:(?:x-)?(?:javascript|yaml|ndjson)|xml|x-www-form-urlencoded|graphql|[\w.-]+\+xml)|image\/svg\+xml)$/;
 
@@ -19,25 +19,23 @@ const TEXT_TYPE =
 export function watchJson({ res }: Exchange): PrintedJson {
   let printed: string | undefined;
   let inJson = false;
-  const own = (name: 'json' | 'send', call: (original: (...args: unknown[]) => unknown, args: unknown[]) => unknown): void => {
-    const watched = function (this: object, ...args: unknown[]): unknown {
-      const original: unknown = Reflect.get(prototypeOf(this), name);
-      if (typeof original !== 'function') throw new TypeError(`res.${name} is not a function`);
-      return call((...given) => Reflect.apply(original, this, given) as unknown, args);
-    };
-    Object.assign(res, { [name]: watched });
-  };
-  own('send', (send, args) => {
+  const watchedSend = function (this: object, ...args: unknown[]): unknown {
     if (inJson && args.length === 1 && typeof args[0] === 'string') printed = args[0];
     inJson = false;
-    return send(...args);
-  });
-  const watchedSend: unknown = Reflect.get(res, 'send');
-  own('json', (json, args) => {
-    inJson = isExpressJson(Reflect.get(prototypeOf(res), 'json')) && Reflect.get(res, 'send') === watchedSend;
-    return json(...args);
-  });
+    return callInherited(this, 'send', args);
+  };
+  res.send = watchedSend;
+  res.json = function (this: object, ...args: unknown[]): unknown {
+    inJson = isExpressJson(Reflect.get(prototypeOf(res), 'json')) && res.send === watchedSend;
+    return callInherited(this, 'json', args);
+  };
   return () => printed;
+}
+
+function callInherited(res: object, name: 'json' | 'send', args: unknown[]): unknown {
+  const method: unknown = Reflect.get(prototypeOf(res), name);
+  if (typeof method !== 'function') throw new TypeError(`res.${name} is not a function`);
+  return Reflect.apply(method, res, args);
 }
 
 /** The reply that a captured response becomes. */
@@ -73,12 +71,13 @@ function headersOf(exchange: Exchange): HeaderOf {
 
 function readBody(capture: Exchange['capture'], header: HeaderOf, printedJson: PrintedJson): BodyText {
   if (capture.length === 0) return EMPTY;
-  const [type = '', charset] = contentType(header('content-type'));
+  const declared = header('content-type');
   const encoded = header('content-encoding');
   if (encoded !== undefined && encoded !== 'identity') return bytes(capture.body());
-  const isJsonType = JSON_TYPE.test(type);
+  const isJsonType = typeof declared === 'string' && JSON_TYPE.test(declared);
   const printed = isJsonType ? printedJson() : undefined;
   if (printed !== undefined && isWhole(printed, capture)) return json(printed);
+  const [type = '', charset] = contentType(declared);
   // A charset says that it is text, whatever the type.
   if (!isJsonType && type !== '' && charset === undefined && !TEXT_TYPE.test(type)) return bytes(capture.body());
   const text = capture.singleText() ?? decode(capture.body(), charset);

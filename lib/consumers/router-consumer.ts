@@ -86,7 +86,7 @@ function performRoute(
     const request = run.link.login.request(target.method, url, headersFor(body), body);
 
     let printed: () => string | undefined = () => undefined;
-    const exchange = await perform(handler, request, {
+    const performed = perform(handler, request, {
       timeoutMs: settings.timeoutMs,
       maxResponseBytes: settings.maxResponseBytes,
       signal: run.link.signal,
@@ -105,12 +105,16 @@ function performRoute(
       onLateError: (error) => {
         report(error, run);
       },
-    }).catch(async (error: unknown) => {
+    });
+    let exchange: Exchange;
+    try {
+      exchange = await performed;
+    } catch (error) {
       // Over HTTP an error, too, ends in a response, at whose end the session is saved; a request that is broken off does not.
       if (error instanceof ActionTimeout || run.link.signal.aborted) login.abandon();
       else await login.commit();
       throw error;
-    });
+    }
     const reply: Outcome = replyOf(exchange, printed, settings.exposeHeaders);
     await login.commit();
     return reply;

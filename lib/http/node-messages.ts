@@ -34,6 +34,8 @@ export class NodeResponse extends ServerResponse {
   declare _finish: () => void;
   // What Express and its handlers add.
   declare locals: object | undefined;
+  declare json: ((...args: unknown[]) => unknown) | undefined;
+  declare send: ((...args: unknown[]) => unknown) | undefined;
 }
 
 /** Node's own `IncomingMessage`, given its header lines in the way in which Node's parser hands them over. */
