@@ -1,10 +1,13 @@
 import sqlite, { type BindValues, type QueryResult } from 'node-sqlite3-wasm';
 
-interface Result {
-  lastID?: number;
-  changes?: number;
+/** By the name of its class Sequelize knows that it can number the rows of a `bulkCreate`. */
+class Statement {
+  constructor(
+    readonly lastID?: number,
+    readonly changes?: number,
+  ) {}
 }
-type Done = (this: Result, error: Error | null, rows?: QueryResult[]) => void;
+type Done = (this: Statement, error: Error | null, rows?: QueryResult[]) => void;
 
 /** What Sequelize needs of the `sqlite3` package, on a build of SQLite that installs without a compiler. */
 export class Database {
@@ -29,7 +32,7 @@ export class Database {
   run(sql: string, values?: BindValues, done?: Done): void {
     settle(done, () => {
       const { lastInsertRowid, changes } = this.#file.run(sql, values);
-      return [{ lastID: Number(lastInsertRowid), changes }];
+      return [new Statement(Number(lastInsertRowid), changes)];
     });
   }
 
@@ -38,7 +41,7 @@ export class Database {
       this.all(sql, undefined, values);
       return;
     }
-    settle(done, () => [{}, this.#file.all(sql, values)]);
+    settle(done, () => [new Statement(), this.#file.all(sql, values)]);
   }
 
   close(closed: (error: null) => void): void {
@@ -50,13 +53,13 @@ export class Database {
 export const OPEN_READWRITE = 2;
 export const OPEN_CREATE = 4;
 
-function settle(done: Done | undefined, execute: () => [Result, QueryResult[]?]): void {
-  let outcome: [Result, QueryResult[]?];
+function settle(done: Done | undefined, execute: () => [Statement, QueryResult[]?]): void {
+  let outcome: [Statement, QueryResult[]?];
   try {
     outcome = execute();
   } catch (error) {
     if (!(error instanceof Error) || done === undefined) throw error;
-    done.call({}, Object.assign(error, { code: codeOf(error.message) }));
+    done.call(new Statement(), Object.assign(error, { code: codeOf(error.message) }));
     return;
   }
   const [result, rows] = outcome;
