@@ -206,11 +206,20 @@ export class Connection {
 
   /** A ping goes behind all frames that wait; its callback is called when it has been sent, or never will be. */
   #drained(): Promise<void> {
-    if (this.#closing || this.#socket.bufferedAmount === 0) return Promise.resolve();
+    if (this.#closing) return Promise.resolve();
+    const isOpen = this.#socket.readyState === this.#socket.OPEN;
+    if (isOpen && this.#socket.bufferedAmount === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#socket.ping(undefined, false, () => {
-        resolve();
-      });
+      // Before whoever waits goes on, the signal has to say that the socket has gone.
+      const whenGone = (): void => {
+        this.#abort.signal.addEventListener('abort', () => resolve(), { once: true });
+      };
+      if (!isOpen) whenGone();
+      else
+        this.#socket.ping(undefined, false, (error?: Error | null) => {
+          if (!error) resolve();
+          else whenGone();
+        });
     });
   }
 
