@@ -128,7 +128,7 @@ export class CommitQueue {
     return {
       afterQuery: (options, query) => {
         const { transaction } = options;
-        if (!transaction || String(options.type) !== 'RAW') return undefined;
+        if (!transaction) return undefined;
         const root = rootOf(transaction);
         const unit = this.#units.get(root);
         if (unit === undefined) return undefined;

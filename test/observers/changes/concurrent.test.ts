@@ -1,0 +1,138 @@
+import { DataTypes, Sequelize, Transaction } from 'sequelize';
+import { postgresMissing, startPostgres, type Postgres } from '../../support/postgres.js';
+import { describeRequiring } from '../../support/requirement.js';
+import { until } from '../../support/socket-client.js';
+import { defineModels, endRecordings, Note, record, Thing, User } from './databases.js';
+
+describeRequiring(postgresMissing, 'two connections of PostgreSQL', () => {
+  let postgres: Postgres;
+  let sequelize: Sequelize;
+  beforeAll(async () => {
+    postgres = await startPostgres();
+    sequelize = new Sequelize(postgres.url, { dialect: 'postgres', logging: false });
+    defineModels(sequelize);
+    await sequelize.sync();
+    await sequelize.query(
+      'ALTER TABLE notes ADD CONSTRAINT late UNIQUE (text) DEFERRABLE INITIALLY DEFERRED; ALTER TABLE notes DROP CONSTRAINT IF EXISTS notes_text_key',
+    );
+  }, 30_000);
+  beforeEach(async () => {
+    await sequelize.query('TRUNCATE users, things, notes, rooms, room_users RESTART IDENTITY');
+    await Thing.create({ name: 'a', ownerId: null });
+  });
+  afterEach(endRecordings);
+  afterAll(async () => {
+    await sequelize.close();
+    await postgres.stop();
+  });
+
+  const blocked = async (): Promise<boolean> => {
+    const [rows] = await sequelize.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+    return rows.length > 0;
+  };
+  const rename = async (name: string, transaction: Transaction | null): Promise<unknown> => {
+    const row = await Thing.findByPk(1, { rejectOnEmpty: true, transaction });
+    return row.update({ name }, { transaction });
+  };
+
+  test.each(['commit', 'rollback'] as const)('a change that waited for another is told after its %s', async (end) => {
+    const recording = record(Thing, { needsBefore: true });
+    const [first, second] = [await sequelize.transaction(), await sequelize.transaction()];
+    await rename('first', first);
+    const later = rename('second', second);
+    await until(blocked);
+    await first[end]();
+    await later;
+    await second.commit();
+    const names = end === 'commit' ? ['first', 'second'] : ['second'];
+    await until(() => recording.changes.length === names.length);
+    // The path of the row is whole: each begins where the one before ended.
+    expect(recording.changes[0]?.before?.name).toBe('a');
+    expect(recording.changes[1]?.before?.name).toBe(end === 'commit' ? recording.changes[0]?.after.name : undefined);
+    expect(recording.changes.at(-1)?.after.name).toBe('second');
+  });
+
+  test('a write that waited outside of a transaction is told after the one it waited for', async () => {
+    const recording = record(Thing, { needsBefore: true });
+    const first = await sequelize.transaction();
+    await rename('first', first);
+    const later = rename('second', null);
+    await until(blocked);
+    await first.commit();
+    await later;
+    await until(() => recording.changes.length === 2);
+    expect(recording.changes.map(({ before }) => before?.name)).toEqual(['a', recording.changes[0]?.after.name]);
+    expect(recording.changes[1]?.after.name).toBe('second');
+  });
+
+  test('a COMMIT that the database refuses tells nothing', async () => {
+    const recording = record(Note);
+    await Note.create({ text: 'n' });
+    await until(() => recording.changes.length === 1);
+    const transaction = await sequelize.transaction();
+    await Note.create({ text: 'n' }, { transaction });
+    await Note.update({ text: 'm' }, { where: { id: 1 }, transaction });
+    await Note.create({ text: 'm' }, { transaction });
+    await expect(transaction.commit()).rejects.toThrow();
+    await Note.create({ text: 'last' });
+    await until(() => recording.changes.length === 2);
+    expect(recording.changes.map(({ kind, after }) => `${kind} ${after.text}`)).toEqual(['create n', 'create last']);
+  });
+
+  test('a COMMIT that becomes a rollback, because a statement has failed, tells no change that is not stored', async () => {
+    const recording = record(Thing);
+    const transaction = await sequelize.transaction();
+    await Thing.create({ name: 'lost', ownerId: null }, { transaction });
+    await expect(sequelize.query('SELECT 1 / 0', { transaction })).rejects.toThrow();
+    await transaction.commit();
+    await Thing.create({ name: 'kept', ownerId: null });
+    await until(() => recording.changes.length === 1);
+    expect(recording.changes.map(({ after }) => after.name)).toEqual(['kept']);
+  });
+
+  test('observing needs no second connection of a pool that has one', async () => {
+    const narrow = new Sequelize(postgres.url, { dialect: 'postgres', logging: false, pool: { max: 1, acquire: 2_000 } });
+    const Row = narrow.define('Row', { counter: DataTypes.INTEGER }, { timestamps: false });
+    await Row.sync();
+    const recording = record(Row, { needsBefore: true });
+    await Row.create({ counter: 1 });
+    await Promise.all([
+      Row.increment('counter', { where: { counter: [1, 2, 3] } }),
+      Row.increment('counter', { where: { id: 1 } }),
+    ]);
+    await narrow.transaction((transaction) => Row.update({ counter: 9 }, { where: {}, transaction }));
+    await until(() => recording.changes.length === 4);
+    expect(recording.changes.at(-1)?.after.get('counter')).toBe(9);
+    expect(recording.errors).toEqual([]);
+    recording.end();
+    await narrow.close();
+  });
+
+  test('rows of the same model in another schema are not told', async () => {
+    const recording = record(User);
+    await sequelize.createSchema('other', {});
+    const Other = User.schema('other');
+    await Other.sync();
+    await Other.create({ username: 'theirs' });
+    await User.create({ username: 'ours' });
+    await until(() => recording.changes.length > 0);
+    expect(recording.changes.map(({ after }) => after.username)).toEqual(['ours']);
+  });
+
+  test('fifty writers of one row are told in an order that never goes back', async () => {
+    const recording = record(Thing, { needsBefore: true });
+    const add = async (turn: number): Promise<unknown> => {
+      if (turn % 3 === 0) return Thing.increment('counter', { where: { id: 1 } });
+      if (turn % 3 === 1) return Thing.update({ counter: Sequelize.literal('count_of + 1') }, { where: { name: 'a' } });
+      return sequelize.transaction(async (transaction) => {
+        const row = await Thing.findByPk(1, { rejectOnEmpty: true, transaction, lock: Transaction.LOCK.UPDATE });
+        return row.update({ counter: row.counter + 1 }, { transaction });
+      });
+    };
+    await Promise.all(Array.from({ length: 50 }, (_, turn) => add(turn)));
+    await until(() => recording.changes.length >= 50 && recording.changes.at(-1)?.after.counter === 50);
+    const told = recording.changes.map(({ after }) => after.counter);
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+    expect(recording.changes.slice(1).map(({ before }) => before?.counter)).toEqual(told.slice(0, -1));
+  });
+});
