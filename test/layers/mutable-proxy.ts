@@ -8,7 +8,6 @@ export class MutableProxy {
   readonly #server: Server;
   readonly #sockets: Set<Socket>;
   readonly #muted: Set<Socket>;
-  #accepting = true;
 
   private constructor(server: Server, port: number, sockets: Set<Socket>) {
     this.url = `redis://127.0.0.1:${port}`;
@@ -27,14 +26,9 @@ export class MutableProxy {
     return proxy;
   }
 
-  /** From now on nothing comes back on the connections there are, and no new ones are taken. */
-  muteTowardsClients(): void {
-    this.#accepting = false;
+  /** From now on nothing goes through the connections there are. New ones are as they should be. */
+  mute(): void {
     for (const socket of this.#sockets) this.#muted.add(socket);
-  }
-
-  acceptAgain(): void {
-    this.#accepting = true;
   }
 
   async stop(): Promise<void> {
@@ -43,10 +37,6 @@ export class MutableProxy {
   }
 
   #forward(client: Socket, target: number): void {
-    if (!this.#accepting) {
-      client.destroy();
-      return;
-    }
     const server = connect(target, '127.0.0.1');
     for (const [from, to] of [
       [client, server],
