@@ -1,7 +1,7 @@
 import type { Permission } from '../auth/permissions.js';
 import type { Scope } from '../auth/scope.js';
 import { isObject } from '../protocol/envelope.js';
-import { checkKeys, got } from '../protocol/options.js';
+import { checkKeys, got, unexpected } from '../protocol/options.js';
 import type { ActionContext, ConsumerContext } from '../observers/consumer-context.js';
 import { type Action, action, type ActionHandler, checkFunction } from './action.js';
 import { ActionConsumer, type ActionRun, type Begun, type BoundAction, type ReadActionName } from './action-consumer.js';
@@ -78,6 +78,8 @@ export function buildConsumer<Context>(
 ): Consumer {
   const { state = ignore, connect = ignore, disconnect = ignore, actionName = ignore } = definition;
   for (const [name, given] of Object.entries({ state, connect, disconnect, actionName })) checkFunction(`\`${name}\``, given);
+  for (const [name, given] of Object.entries({ actions: definition.actions, on: definition.on }))
+    if (given !== undefined && !isObject(given)) throw unexpected(`\`${name}\``, 'an object', given);
   const actions = new Map<string, BoundAction<Held>>();
   for (const [name, given] of Object.entries(definition.actions ?? {})) actions.set(name, bindAction(name, given, makeContext));
   for (const [type, handler] of Object.entries(definition.on ?? {})) checkFunction(`\`on.${type}\``, handler);

@@ -20,7 +20,8 @@ export interface ModelConsumerDefinition<M extends Model, State = undefined> ext
   ModelContext<M>
 > {
   /** What rows look like, and which input is accepted. */
-  readonly serializer: AnySerializer<M>;
+  // No `M` alone: it is to be inferred from the model, and not from here.
+  readonly serializer: AnySerializer<M & Model>;
   /**
    * The rows that exist for an action: options of a Sequelize find. A client's object in it is refused.
    *
