@@ -204,6 +204,7 @@ test('what any other middleware put on the request is there in every action', as
     res.json({
       tenant: Reflect.get(req, tenant) as unknown,
       locale: Reflect.get(req, 'locale') as unknown,
+      ip: req.ip,
       user: (req.user as TestUser).name,
     });
   });
@@ -211,12 +212,14 @@ test('what any other middleware put on the request is there in every action', as
     .use((req, _res, next) => {
       Object.assign(req, { [tenant]: 'north', user: { name: 'carol' } });
       Object.defineProperty(req, 'locale', { get: () => 'de', enumerable: true });
+      // Express has a getter for it on its prototype.
+      Object.defineProperty(req, 'ip', { value: '203.0.113.7' });
       next();
     })
     .route('/ws', viewAsConsumer(router, { list: 'GET' }));
   const client = await open(await listen(channels), '/ws');
   for (let round = 0; round < 2; round += 1) {
-    expect(await client.act('list')).toMatchObject({ data: { tenant: 'north', locale: 'de', user: 'carol' } });
+    expect(await client.act('list')).toMatchObject({ data: { tenant: 'north', locale: 'de', ip: '203.0.113.7', user: 'carol' } });
   }
   await channels.close();
 });

@@ -55,6 +55,25 @@ describe('method overrides', () => {
   });
 });
 
+test('an application that is mounted in another one can not change the method either', async () => {
+  const inner = express();
+  inner.use((req, _res, next) => {
+    req.method = 'DELETE';
+    next();
+  });
+  inner.all('/', (req, res) => {
+    res.json([req.method, req.app === inner]);
+  });
+  const list = 'GET /inner';
+  const channels = createChannels()
+    .route('/app', viewAsConsumer(express().use('/inner', inner), { list }))
+    .route('/router', viewAsConsumer(express.Router().use('/inner', inner), { list }));
+  const port = await listen(channels);
+  for (const path of ['/app', '/router'])
+    expect(await (await open(port, path)).act('list')).toMatchObject({ data: ['GET', true] });
+  await channels.close();
+});
+
 describe('forged origins of a request', () => {
   const FORGED = { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'evil.example' };
   const frame = {
