@@ -1,4 +1,4 @@
-import type { Association, Model, Transaction } from 'sequelize';
+import type { Association, Model } from 'sequelize';
 
 import { tick, type UnitOfWork } from './commit-queue.js';
 import { keyOf, type PrimaryKey } from './row-change.js';
@@ -41,7 +41,6 @@ export interface RowSummary {
 }
 
 interface Entry {
-  readonly transaction: Transaction | undefined;
   readonly at: number;
   /** Undefined for a write whose rows are not known. */
   readonly touch: Touch | undefined;
@@ -68,8 +67,8 @@ export class ChangeBatch {
     });
   }
 
-  add(touch: Touch | undefined, transaction: Transaction | undefined): void {
-    this.#entries.push({ touch, transaction, at: tick() });
+  add(touch: Touch | undefined): void {
+    this.#entries.push({ touch, at: tick() });
     if (touch !== undefined) this.keys.add(keyOf(touch.pk));
   }
 
@@ -118,7 +117,7 @@ export class ChangeBatch {
   #standing(): Entry[] {
     const { unit } = this;
     if (unit === undefined) return this.#entries;
-    return this.#entries.filter(({ transaction, at }) => transaction === undefined || !unit.isUndone(transaction, at));
+    return this.#entries.filter(({ at }) => !unit.isUndone(at));
   }
 }
 

@@ -47,7 +47,7 @@ export class ChangeFeed {
     if (batch === undefined) return undefined;
     for (const touch of touches) {
       if (touch !== undefined) this.#enter(batch, touch);
-      batch.add(touch, transaction ?? undefined);
+      batch.add(touch);
     }
     if (batch.unit !== undefined) return undefined;
     this.#settle(batch);
@@ -113,7 +113,7 @@ export class ChangeFeed {
     if (batches === undefined) this.#byRow.set(key, [batch]);
     else batches.push(batch);
     const told = this.#told.since(touch.from, key);
-    if (told === 'forgotten') batch.add(undefined, undefined);
+    if (told === 'forgotten') batch.add(undefined);
     else if (told !== undefined) batch.correct(key, told);
   }
 

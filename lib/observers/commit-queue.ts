@@ -5,7 +5,7 @@ import { addHooks, type HookSet } from './hook-set.js';
 
 /** What Sequelize keeps in a transaction, and its types leave out. */
 type Traced = Transaction & {
-  readonly parent?: Traced | undefined;
+  readonly parent?: Traced | null | undefined;
   readonly finished?: string | undefined;
   readonly connection?: object | undefined;
 };
@@ -22,7 +22,7 @@ export function tick(): number {
 export class UnitOfWork {
   readonly root: Transaction;
   readonly #root: Traced;
-  readonly #savepoints = new Map<string, number>();
+  readonly #savepoints: { readonly name: string; readonly from: number }[] = [];
   readonly #undone: { readonly from: number; readonly to: number }[] = [];
   readonly #waiting = new Set<(isCommitted: boolean) => Promise<void>>();
 
@@ -42,19 +42,23 @@ export class UnitOfWork {
   }
 
   /** Whether a rolled-back savepoint has taken back what was written at a moment. */
-  isUndone(transaction: Transaction, moment: number): boolean {
-    for (let one: Traced | undefined = transaction; one !== undefined; one = one.parent) {
-      if (one.finished === 'rollback') return true;
-    }
+  isUndone(moment: number): boolean {
     return this.#undone.some(({ from, to }) => from < moment && moment < to);
   }
 
-  /** Savepoints that were set before anything was written are not known here, and take back everything. */
+  /**
+   * Follows savepoints by their statements, not by the objects of Sequelize: it gives a savepoint within another one the same name, so
+   * that the rollback of the outer one goes back to the inner one only.
+   */
   follow(statement: string): void {
-    const set = /^SAVEPOINT\s+(.+?);?$/i.exec(statement)?.[1];
-    if (set !== undefined) this.#savepoints.set(set, tick());
-    const back = /^ROLLBACK\s+TO\s+(?:SAVEPOINT\s+)?(.+?);?$/i.exec(statement)?.[1];
-    if (back !== undefined) this.#undone.push({ from: this.#savepoints.get(back) ?? 0, to: tick() });
+    const set = /^(?:SAVEPOINT|SAVE TRANSACTION)\s+([^\s;]+)/i.exec(statement)?.[1];
+    if (set !== undefined) this.#savepoints.push({ name: set, from: tick() });
+    const back = /^ROLLBACK\s+(?:TO(?:\s+SAVEPOINT)?|TRANSACTION)\s+([^\s;]+)/i.exec(statement)?.[1];
+    if (back === undefined) return;
+    // One that is not known was set before anything was written: all the others are within.
+    const index = this.#savepoints.map(({ name }) => name).lastIndexOf(back);
+    this.#undone.push({ from: this.#savepoints[index]?.from ?? 0, to: tick() });
+    this.#savepoints.length = index + 1;
   }
 
   async end(isCommitted: boolean): Promise<void> {
@@ -74,7 +78,7 @@ export class CommitQueue {
   readonly #sequelize: Sequelize;
   readonly #units = new WeakMap<Transaction, UnitOfWork>();
   /** A connection is closed in place of being given back if its COMMIT failed. */
-  readonly #closed = new WeakSet<object>();
+  readonly #closed = new WeakSet();
   readonly #isSingleConnection: boolean;
   #users = 0;
   #detach: (() => void) | undefined;
@@ -154,7 +158,7 @@ export class CommitQueue {
 
 function rootOf(transaction: Transaction): Traced {
   let root: Traced = transaction;
-  while (root.parent !== undefined) root = root.parent;
+  while (root.parent) root = root.parent;
   return root;
 }
 

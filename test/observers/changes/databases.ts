@@ -150,7 +150,8 @@ export function inShort({ kind, pk, before, after }: RowChange): string {
 }
 
 function values(row: Model): string {
-  return Object.entries<unknown>(row.get())
+  const columns: Record<string, unknown> = row.get();
+  return Object.entries(columns)
     .filter(([name]) => name !== 'id' && name !== 'deletedAt')
     .map(([, value]) => String(value))
     .join(',');

@@ -170,11 +170,11 @@ export const writes: readonly WriteCase[] = [
       Thing.bulkCreate(
         [
           { name: 'a', ownerId: null },
-          { name: 'b', ownerId: null },
+          { name: 'a', ownerId: null },
         ],
         { individualHooks: true },
       ),
-    told: ['create 1 a,0,null', 'create 2 b,0,null'],
+    told: ['create 1 a,0,null', 'create 2 a,0,null'],
   },
   {
     row: 'bulkCreate with updateOnDuplicate or ignoreDuplicates',
