@@ -33,7 +33,8 @@ function isPlain(value: unknown): value is object {
   if (Array.isArray(value)) return true;
   if (!isObject(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  // Of whichever realm: that of a test framework has an `Object` of its own.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** What `fn`, `where`, `and`, `cast`, `json` of Sequelize make. Models, relations and transactions hold no value of the client. */
