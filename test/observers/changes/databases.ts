@@ -150,8 +150,8 @@ export function inShort({ kind, pk, before, after }: RowChange): string {
 }
 
 function values(row: Model): string {
-  const columns: Record<string, unknown> = row.get();
-  return Object.entries(columns)
+  const columns: unknown = row.get();
+  return Object.entries<unknown>({ ...(columns ?? {}) })
     .filter(([name]) => name !== 'id' && name !== 'deletedAt')
     .map(([, value]) => String(value))
     .join(',');
