@@ -84,7 +84,7 @@ function checkAtRunTime() {
   write('run.cjs', show("require('express-channels'), require('express-channels/testing')"));
   const [imported, required] = ['run.mjs', 'run.cjs'].map((file) => JSON.parse(run(process.execPath, [file], folder)));
   assert.deepEqual(required, imported, 'both module kinds have the same names');
-  for (const name of ['createChannels', 'viewAsConsumer', 'dispatch'])
+  for (const name of ['createChannels', 'viewAsConsumer', 'dispatch', 'modelConsumer', 'modelSerializer', 'crud'])
     assert.ok(imported[0].includes(name), `${name} is exported`);
   assert.ok(imported[1].length > 0, 'the testing subpath exports something');
 }
@@ -93,6 +93,8 @@ function checkAtRunTime() {
 function checkTypes() {
   const file = `import express from 'express';
     import { createChannels, dispatch, isAuthenticated, viewAsConsumer } from 'express-channels';
+    import { crud, limitOffset, modelConsumer, modelSerializer, streamedList } from 'express-channels';
+    import type { ActionArguments, Consumer, ModelContext } from 'express-channels';
     import * as testing from 'express-channels/testing';
 
     const router = express.Router().get('/:pk', (req, res) => res.json({ pk: req.params.pk }));
@@ -100,7 +102,14 @@ function checkTypes() {
     const channels = createChannels(app);
     channels.route('/ws/things', viewAsConsumer(router, { retrieve: 'GET' }, { permissions: [isAuthenticated] }));
     export const answer: Promise<number> = dispatch(app, { method: 'GET', url: '/things/1' }).then(({ status }) => status);
-    export const names: string[] = Object.keys(testing);\n`;
+    export const names: string[] = Object.keys(testing);
+
+    // Without Sequelize's types a model is anything.
+    declare const Post: Parameters<typeof modelConsumer>[0];
+    const serializer = modelSerializer(Post, { fields: ['pk', 'title'] });
+    const publish = async (ctx: ModelContext<any>, args: ActionArguments) => ctx.serializer.serialize(await ctx.getObject(args));
+    const actions = { ...crud('list', 'retrieve'), ...streamedList(), publish };
+    export const posts: Consumer = modelConsumer(Post, { serializer, pagination: limitOffset({ limit: 20 }), actions });\n`;
   const compilerOptions = {
     target: 'es2022',
     module: 'nodenext',
