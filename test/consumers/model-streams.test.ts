@@ -91,7 +91,7 @@ describe('a streamed list', () => {
     await keyed.receiveNothing();
   });
 
-  it('counts anew for each page, and ends where rows have gone', async () => {
+  it('counts anew for each page, and shows one more where rows have gone', async () => {
     let gone = false;
     const pagination: Pagination = (model) => {
       const paginate = limitOffset({ limit: 3 })(model);
@@ -105,6 +105,7 @@ describe('a streamed list', () => {
     };
     const client = await serve(streamed(pagination)).open();
     expect(await client.request(list(1))).toEqual(page(3, 0, 1, 2, 3));
+    expect(await client.receive()).toMatchObject({ data: { count: 3, results: [], limit: 3, offset: 3 } });
     await client.receiveNothing();
   });
 

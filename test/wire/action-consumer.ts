@@ -49,11 +49,11 @@ export function actionConsumer({ sequelize, Thing }: Models): Consumer {
       ),
       detached_needs_value: action(needsValue, DETACHED),
       create_then_fail: async (_ctx, { name = 'x' }) => {
-        await Thing.create({ name });
+        await Thing.create({ name: String(name) });
         throw new ValidationError('not rolled back');
       },
       atomic_create_then_fail: action(async ({ transaction }, { name = 'x' }) => {
-        await Thing.create({ name }, { transaction });
+        await Thing.create({ name: String(name) }, { transaction });
         throw new ValidationError('rolled back');
       }, TRANSACTION),
       atomic_create_two: action(async ({ transaction }) => {
@@ -155,3 +155,13 @@ function raise(error: () => Error): () => never {
     throw error();
   };
 }
+
+/** `ws/keyed-by-type`: the name of the action is in another key. */
+export const keyedByType = defineConsumer({
+  actionName: ({ type = null, ...rest }) => {
+    if (type === 'forbidden') throw new PermissionDenied('no such type for you');
+    if (type !== null && typeof type !== 'string') throw new ParseError('Expected `type` to be a text.');
+    return [type, rest];
+  },
+  actions: { echo: (_ctx, args) => reply(args) },
+});

@@ -225,7 +225,13 @@ function laneOfReceived(received: Received): string {
 
 /** What keeps its order: the frames of one request_id, on one stream. */
 function laneOf(frame: unknown): string {
-  const outer = new Map(Object.entries(Object(frame) as object));
-  const inner = outer.has('stream') ? new Map(Object.entries(Object(outer.get('payload')) as object)) : outer;
+  const outer = keysOf(frame);
+  const inner = outer.has('stream') ? keysOf(outer.get('payload')) : outer;
   return JSON.stringify([outer.get('stream') ?? null, inner.get('request_id') ?? null]);
+}
+
+/** The keys that a frame, or a matcher of one, has at least. */
+function keysOf(frame: unknown): ReadonlyMap<string, unknown> {
+  const keys = new Map<string, unknown>(Object.entries(Object(frame) as object));
+  return keys.has('$partial') ? keysOf(keys.get('$partial')) : keys;
 }

@@ -2,13 +2,25 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { allowAny, createChannels, demultiplexer, isAuthenticated, type MappedActions, viewAsConsumer } from 'express-channels';
+import {
+  allowAny,
+  type Consumer,
+  createChannels,
+  demultiplexer,
+  isAuthenticated,
+  type MappedActions,
+  viewAsConsumer,
+} from 'express-channels';
 import session from 'express-session';
 
-import { actionConsumer } from './action-consumer.js';
+import { actionConsumer, keyedByType } from './action-consumer.js';
+import { chatConsumers } from './chat.js';
 import { controlRouter } from './control.js';
+import { modelConsumers } from './model-consumers.js';
 import { type Models, openModels } from './models.js';
+import { observerConsumers } from './observer-consumers.js';
 import { guarded, permissionConsumers, refused } from './permission-consumers.js';
+import { openSerializers } from './serializers.js';
 import { echoRouter, kindsRouter, thingsRouter } from './view-routers.js';
 
 /** A server of the consumers that scenarios talk to. */
@@ -77,7 +89,15 @@ export async function startWireServer(): Promise<WireServer> {
   const permissions = permissionConsumers();
   channels.route('/ws/actions', actions);
   for (const [name, consumer] of permissions) channels.route(`/ws/perm/${name}`, consumer);
-  channels.route('/ws/mux', demultiplexer({ actions }));
+  const serializers = openSerializers();
+  const ofModels = new Map([...modelConsumers(serializers), ...observerConsumers(serializers), ...chatConsumers(serializers)]);
+  for (const [name, consumer] of ofModels) channels.route(`/ws/${name}`, consumer);
+  const stream = (name: string): Consumer => ofModels.get(name) ?? refused;
+  const [things, comments] = [stream('things'), stream('comments')];
+  channels.route('/ws/keyed-by-type', keyedByType);
+  channels.route('/ws/mux', demultiplexer({ things: stream('thing-observer'), actions, comments }));
+  channels.route('/ws/mux-refused-first', demultiplexer({ refused, things }));
+  channels.route('/ws/mux-refused-last', demultiplexer({ things, refused }));
   channels.route('/ws/mux-all-refused', demultiplexer({ one: refused, two: refused }));
   channels.route('/ws/mux-perm', demultiplexer({ open: guarded([allowAny]), closed: guarded([isAuthenticated]) }));
 
@@ -91,17 +111,6 @@ export async function startWireServer(): Promise<WireServer> {
     },
   };
 }
-
-/** The paths of the consumers that the server has. */
-export const SERVED: ReadonlySet<string> = new Set([
-  ...['things', 'things-mapped', 'kinds', 'echo', 'guarded', 'whole-app'].map((name) => `ws/view/${name}`),
-  ...[...permissionConsumers().keys()].map((name) => `ws/perm/${name}`),
-  'ws/actions',
-  'ws/mux',
-  'ws/mux-all-refused',
-  'ws/mux-perm',
-  'ws/nope',
-]);
 
 function wholeAppOf(models: Models, sessions: RequestHandler): Express {
   const app = express();
