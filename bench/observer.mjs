@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { DataTypes, Sequelize } from 'sequelize';
 
-import { observeChanges } from '../dist/esm/observers/model-changes.js';
+import { observeChanges } from '../dist/esm/changes/model-changes.js';
 import * as sqlite from '../example-app/dist/sqlite.js';
 import { median } from './median.mjs';
 

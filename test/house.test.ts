@@ -25,10 +25,11 @@ describe('the floors of lib/', () => {
     { folder: 'http', below: ['protocol'] },
     { folder: 'layers', below: ['protocol'] },
     { folder: 'auth', below: ['protocol', 'http', 'layers'] },
-    { folder: 'observers', below: ['protocol', 'http', 'layers', 'auth'] },
+    { folder: 'changes', below: ['protocol'] },
+    { folder: 'observers', below: ['protocol', 'http', 'layers', 'auth', 'changes'] },
     { folder: 'serializers', below: ['protocol'] },
-    { folder: 'consumers', below: ['protocol', 'http', 'layers', 'auth', 'observers', 'serializers'] },
-    { folder: 'server', below: ['protocol', 'http', 'layers', 'auth', 'observers', 'serializers', 'consumers'] },
+    { folder: 'consumers', below: ['protocol', 'http', 'layers', 'auth', 'changes', 'observers', 'serializers'] },
+    { folder: 'server', below: ['protocol', 'http', 'layers', 'auth', 'changes', 'observers', 'serializers', 'consumers'] },
   ];
 
   describe.each(floors)('$folder/', ({ folder, below }) => {
@@ -74,8 +75,8 @@ describe('packages have one place each', () => {
     [
       'sequelize',
       [
-        'lib/observers/model-observer.ts',
-        'lib/observers/commit-queue.ts',
+        'lib/changes/model-observer.ts',
+        'lib/changes/commit-queue.ts',
         'lib/consumers/model-consumer.ts',
         'lib/consumers/crud.ts',
         'lib/consumers/rows.ts',

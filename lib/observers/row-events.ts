@@ -5,10 +5,10 @@ import type { Association, Model, ModelStatic } from 'sequelize';
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import type { Deliver } from './audience.js';
 import { Audiences } from './audiences.js';
-import { observeChanges } from './model-changes.js';
+import { observeChanges } from '../changes/model-changes.js';
 import { isShared, reportError, watch, type Watcher } from './open-layers.js';
 import { fromMessage, toMessage } from './other-processes.js';
-import { type ChangeListener, keyOf, type PrimaryKey, type RowChange } from './row-change.js';
+import { type ChangeListener, keyOf, type PrimaryKey, type RowChange } from '../changes/row-change.js';
 
 /** What has become of a row, as one group is told. */
 export type RowAction = 'create' | 'update' | 'delete';

@@ -12,7 +12,7 @@ import { type Application, defaultApplication, isApplication, isRouter } from '.
 import type { Handler } from '../http/handler.js';
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { memoryLayer } from '../layers/memory-layer.js';
-import { notifyChanged } from '../observers/model-changes.js';
+import { notifyChanged } from '../changes/model-changes.js';
 import { openLayer } from '../observers/open-layers.js';
 import { CloseCode } from '../protocol/close-code.js';
 import { got } from '../protocol/options.js';

@@ -1,5 +1,5 @@
 import type { Transaction } from 'sequelize';
-import { until } from '../../support/socket-client.js';
+import { until } from '../support/socket-client.js';
 import { onEachDatabase, record, Thing } from './databases.js';
 
 type Step = (t: Transaction) => Promise<unknown>;

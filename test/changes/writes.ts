@@ -1,5 +1,5 @@
 import { Sequelize } from 'sequelize';
-import { notifyChanged } from '../../../lib/observers/model-changes.js';
+import { notifyChanged } from '../../lib/changes/model-changes.js';
 import { Note, Room, Thing, User } from './databases.js';
 
 /** A kind of write, what there is before it, and what is told of it. */

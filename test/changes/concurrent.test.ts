@@ -1,7 +1,7 @@
 import { DataTypes, Sequelize, Transaction } from 'sequelize';
-import { postgresMissing, startPostgres, type Postgres } from '../../support/postgres.js';
-import { describeRequiring } from '../../support/requirement.js';
-import { until } from '../../support/socket-client.js';
+import { postgresMissing, startPostgres, type Postgres } from '../support/postgres.js';
+import { describeRequiring } from '../support/requirement.js';
+import { until } from '../support/socket-client.js';
 import { defineModels, endRecordings, Note, record, Thing, User } from './databases.js';
 
 describeRequiring(postgresMissing, 'two connections of PostgreSQL', () => {

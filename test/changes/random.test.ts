@@ -1,7 +1,7 @@
 import type { Sequelize, Transaction } from 'sequelize';
-import { notifyChanged } from '../../../lib/observers/model-changes.js';
-import { seeded, type Random } from '../../support/random.js';
-import { until } from '../../support/socket-client.js';
+import { notifyChanged } from '../../lib/changes/model-changes.js';
+import { seeded, type Random } from '../support/random.js';
+import { until } from '../support/socket-client.js';
 import { Note, onEachDatabase, record, Room, Thing, User, type Recording } from './databases.js';
 
 /** How many transactions and writes outside of any; `npm run bench:changes` asks for more. */

@@ -1,4 +1,4 @@
-import { until } from '../../support/socket-client.js';
+import { until } from '../support/socket-client.js';
 import { useCls } from './cls.js';
 import { Note, onEachDatabase, record, Room, Thing } from './databases.js';
 import { writes } from './writes.js';

@@ -15,11 +15,11 @@ import {
   type NonAttribute,
   Sequelize,
 } from 'sequelize';
-import * as sqlite from '../../../example-app/src/sqlite.js';
-import { observeChanges } from '../../../lib/observers/model-changes.js';
-import type { ChangeListener, RowChange } from '../../../lib/observers/row-change.js';
-import { postgresMissing, startPostgres, type Postgres } from '../../support/postgres.js';
-import { describeRequiring } from '../../support/requirement.js';
+import * as sqlite from '../../example-app/src/sqlite.js';
+import { observeChanges } from '../../lib/changes/model-changes.js';
+import type { ChangeListener, RowChange } from '../../lib/changes/row-change.js';
+import { postgresMissing, startPostgres, type Postgres } from '../support/postgres.js';
+import { describeRequiring } from '../support/requirement.js';
 
 export class Thing extends Model<InferAttributes<Thing>, InferCreationAttributes<Thing>> {
   declare id: CreationOptional<number>;
