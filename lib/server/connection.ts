@@ -210,16 +210,11 @@ export class Connection {
     const isOpen = this.#socket.readyState === this.#socket.OPEN;
     if (isOpen && this.#socket.bufferedAmount === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      // Before whoever waits goes on, the signal has to say that the socket has gone.
-      const whenGone = (): void => {
-        this.#abort.signal.addEventListener('abort', () => resolve(), { once: true });
-      };
-      if (!isOpen) whenGone();
-      else
-        this.#socket.ping(undefined, false, (error?: Error | null) => {
-          if (!error) resolve();
-          else whenGone();
-        });
+      this.#socket.ping(undefined, false, (error?: Error | null) => {
+        // Before whoever waits goes on, the signal has to say that the socket has gone.
+        if (error) this.#abort.signal.addEventListener('abort', () => resolve(), { once: true });
+        else resolve();
+      });
     });
   }
 

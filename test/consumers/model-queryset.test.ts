@@ -1,3 +1,5 @@
+import vm from 'node:vm';
+
 import { action, type ActionArguments, crud, keyset, modelConsumer, modelSerializer, toActionError } from 'express-channels';
 import { DataTypes, type FindOptions, type Includeable, Op, Sequelize } from 'sequelize';
 import { z } from 'zod';
@@ -150,6 +152,25 @@ onEachDatabase(({ sequelize, statements }) => {
       }
     });
 
+    it('by a relation that is named by its model alone', async () => {
+      const [Author, Text] = ['Author', 'Text'].map((name) => sequelize().define(name, {}, { timestamps: false }));
+      if (Author === undefined || Text === undefined) throw new Error('Expected two models.');
+      Text.belongsTo(Author, { foreignKey: 'author_id' });
+      await withTable(Author, async () =>
+        withTable(Text, async () => {
+          await Author.create();
+          await Text.create({ author_id: 1 });
+          await Text.create({ author_id: null });
+          const serializer = modelSerializer(Text, { fields: ['pk', 'Author'], depth: 1 });
+          const queryset = () => ({ include: { model: Author, required: true } });
+          const { act, errors } = await connectTo(modelConsumer(Text, { serializer, actions: ALL, queryset }));
+          expect(await act('retrieve', { pk: 1 })).toEqual(ok({ pk: 1, Author: { id: 1 } }));
+          expect(await act('retrieve', { pk: 2 })).toEqual(missing);
+          expect(errors).toEqual([]);
+        }),
+      );
+    });
+
     it('also where columns have other names than attributes', async () => {
       const columns = {
         code: { type: DataTypes.STRING, field: 'the_code' },
@@ -280,6 +301,14 @@ onEachDatabase(({ sequelize, statements }) => {
         expect(await act('ids', { among: [1, 2], since: '2024-01-01' })).toEqual(ok([1, 2]));
       });
     });
+  });
+
+  it('also where the queryset is of another realm, as under test frameworks', async () => {
+    const queryset = vm.runInNewContext('(ctx, { id }) => ({ where: { id } })') as () => object;
+    const serializer = modelSerializer(Message, { fields: ['pk'] });
+    const { act } = await connectTo(modelConsumer(Message, { serializer, actions: ALL, queryset }));
+    expect(await act('list', { id: { ne: 1 } })).toEqual(invalid('id'));
+    expect(await act('list', { id: 1 })).toEqual(ok([]));
   });
 
   it('a queryset that is none, or that fails, is an error of the server', async () => {
