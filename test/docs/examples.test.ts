@@ -141,11 +141,31 @@ describe('README.md', () => {
     expect(await http.json()).toEqual([{ id: 1, username: 'ada' }]);
   });
 
+  test('a committed change reaches who follows', async () => {
+    const sequelize = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', logging: false });
+    const Author = sequelize.define('Author', { name: DataTypes.STRING }, { timestamps: false });
+    const Post = sequelize.define('Post', { title: DataTypes.STRING }, { timestamps: false });
+    Post.belongsTo(Author, { as: 'author', foreignKey: 'authorId' });
+    await sequelize.sync();
+    await Author.create({ name: 'Ada' });
+    const { channels } = await runBlock(block('README.md', 2), { app: express(), Post }, ['channels']);
+    const client = await connect(keep(channels), '/ws/posts');
+    const lines = block('README.md', 3).code.trimEnd().split('\n');
+    for (const line of lines) {
+      const frame = line.slice(2);
+      if (line.startsWith('> ')) client.send(frame);
+      else if (line.startsWith('< ')) expect(await client.receive()).toEqual(JSON.parse(frame));
+      else await runBlock({ ...block('README.md', 3), code: frame }, { Post }, []);
+    }
+    await client.close();
+    await sequelize.close();
+  });
+
   test('the permissions let in whom they say', async () => {
     const app = express();
     const sessions = [session({ secret: 'a secret', resave: false, saveUninitialized: false }), asUser];
     const values = await runBlock(
-      block('README.md', 3),
+      block('README.md', 5),
       { app, sessions, passport, users: plainRouter(), notes: plainRouter(), requireLogin },
       ['channels'],
     );
@@ -162,13 +182,13 @@ describe('README.md', () => {
   });
 
   test('a guard that stands before a mount is kept by both remedies', async () => {
-    await expectGuarded(block('README.md', 2));
+    await expectGuarded(block('README.md', 4));
   });
 
   test('a client for tests needs no port', async () => {
     const channels = keep(createChannels());
     channels.route('/ws/users', viewAsConsumer(plainRouter()));
-    expect(await runBlock(block('README.md', 4), { channels, cookie: 'sid=1' }, ['data'])).toEqual({ data: 'all' });
+    expect(await runBlock(block('README.md', 6), { channels, cookie: 'sid=1' }, ['data'])).toEqual({ data: 'all' });
     expect(channels.size).toBe(0);
   });
 });
