@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-
 import express, { type RequestHandler, type Router } from 'express';
 import createError from 'http-errors';
 
@@ -123,7 +121,7 @@ const kinds = new Map<string, RequestHandler>([
   ['latin1', (_req, res) => res.set('Content-Type', 'text/plain; charset=latin1').send(Buffer.from([0xe9]))],
   ['streaming', (_req, res) => streamed(res.type('text/plain'), ['a', 'b', 'c'])],
   ['json-streaming', (_req, res) => streamed(res.type('application/json'), ['{"a":', '1}'])],
-  ['send-file', (_req, res) => res.sendFile(join(__dirname, 'hello.txt'))],
+  ['send-file', (_req, res) => res.sendFile('hello.txt', { root: 'test/wire' })],
   ['delayed', (_req, res) => setTimeout(() => res.json({ late: true }), DELAY_MS)],
   ['never', () => undefined],
   [

@@ -60,8 +60,12 @@ const WHOLE_APP: MappedActions = {
 const TIMEOUT_MS = 500;
 const MAX_FRAME_BYTES = 1024 * 1024;
 
-/** Starts the test server on a free port of the loopback interface. */
-export async function startWireServer(): Promise<WireServer> {
+/**
+ * Starts the test server on the loopback interface.
+ *
+ * @param port - 0 takes a free one
+ */
+export async function startWireServer(port = 0): Promise<WireServer> {
   const models = openModels();
   await models.sequelize.sync();
   const sessions = session({ secret: 'a secret of the tests', resave: false, saveUninitialized: false });
@@ -101,7 +105,7 @@ export async function startWireServer(): Promise<WireServer> {
   channels.route('/ws/mux-all-refused', demultiplexer({ one: refused, two: refused }));
   channels.route('/ws/mux-perm', demultiplexer({ open: guarded([allowAny]), closed: guarded([isAuthenticated]) }));
 
-  const server = channels.listen(0, '127.0.0.1');
+  const server = channels.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: portOf(server.address()),
