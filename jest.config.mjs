@@ -34,7 +34,7 @@ export default {
       ...common,
       displayName: 'express 4',
       testMatch: [
-        '<rootDir>/test/{http,auth,server,wire}/**/*.test.ts',
+        '<rootDir>/test/{http,auth,server}/**/*.test.ts',
         '<rootDir>/test/consumers/{parameters,reply,route-*,view-*}.test.ts',
       ],
       moduleNameMapper: { ...common.moduleNameMapper, '^express$': '<rootDir>/node_modules/express4' },

@@ -2,7 +2,10 @@ import { startWireServer } from './wire-server.js';
 
 /** `npm run wire-server -- PORT`: serves what the scenarios talk to, until it is told to end. */
 async function main(): Promise<void> {
-  const server = await startWireServer(portIn(process.argv.slice(2)));
+  const port = portIn(process.argv.slice(2));
+  const server = await startWireServer(port).catch((error: unknown) => {
+    throw isTaken(error) ? new Misuse(`Port ${String(port)} is taken: choose another one.`) : error;
+  });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.close().catch(fail));
   console.log('ready');
 }
@@ -19,15 +22,13 @@ function portIn(args: readonly string[]): number {
 /** What the one who starts it can mend: told in one line. */
 class Misuse extends Error {}
 
-function fail(error: unknown): void {
-  console.error(toldOf(error));
-  process.exit(1);
+function isTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }
 
-function toldOf(error: unknown): unknown {
-  if (error instanceof Misuse) return error.message;
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return `The port is taken: ${error.message}.`;
-  return error;
+function fail(error: unknown): void {
+  console.error(error instanceof Misuse ? error.message : error);
+  process.exit(1);
 }
 
 main().catch(fail);
