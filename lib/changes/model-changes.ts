@@ -86,7 +86,8 @@ class ObservedModel {
   }
 }
 
-function checkModel(model: ModelStatic<Model>): void {
+/** @throws TypeError for what is no model with a primary key of one column */
+export function checkModel(model: ModelStatic<Model>): void {
   if (typeof model !== 'function' || model.sequelize === undefined)
     throw new TypeError(`Expected a model of Sequelize after its \`init\` or \`define\`, got ${got(model)}.`);
   const { primaryKeyAttributes, name } = model;

@@ -26,7 +26,7 @@ export class InstanceSubscriptions {
    * Of each connection the rows that it subscribed to, by what it called them: a subscription belongs to the row, which may be called
    * something else by now, or have gone.
    */
-  readonly #subscribed = new WeakMap<AbortSignal, Map<string, string>>();
+  readonly #subscribed = new WeakMap<AbortSignal, Map<string, unknown>>();
 
   constructor(parts: InstanceObserverParts, lookup: Lookup) {
     this.#model = parts.model;
@@ -43,10 +43,11 @@ export class InstanceSubscriptions {
     const { primaryKeyAttribute } = this.#model;
     const pk: unknown = (await get(where)).get(primaryKeyAttribute);
     const readRow: ReadRow = () => getLater({ [primaryKeyAttribute]: pk }).catch(noneIfNotFound);
-    await this.#observer.subscribe(ctx, String(pk), options, readRow);
+    await this.#observer.subscribe(ctx, pk, options, readRow);
+    if (Object.hasOwn(where, primaryKeyAttribute)) return;
     const { signal } = ctx[SUBSCRIBER];
-    const subscribed = this.#subscribed.get(signal) ?? new Map<string, string>();
-    this.#subscribed.set(signal, subscribed.set(nameOf(where), String(pk)));
+    const subscribed = this.#subscribed.get(signal) ?? new Map<string, unknown>();
+    this.#subscribed.set(signal, subscribed.set(nameOf(where), pk));
   }
 
   /** @throws ValidationError if the arguments name no row; one that never was has no subscriptions, and that is no error */
@@ -54,15 +55,15 @@ export class InstanceSubscriptions {
     for (const key of await this.#keysOf(ctx, args)) await this.#observer.unsubscribe(ctx, key, options);
   }
 
-  async #keysOf(ctx: ConsumerContext, args: object): Promise<ReadonlySet<string>> {
+  async #keysOf(ctx: ConsumerContext, args: object): Promise<ReadonlySet<unknown>> {
     const { primaryKeyAttribute } = this.#model;
     const where = readWhere(this.#lookup, args);
     if (where === undefined) return new Set();
-    if (Object.hasOwn(where, primaryKeyAttribute)) return new Set([String(where[primaryKeyAttribute])]);
+    if (Object.hasOwn(where, primaryKeyAttribute)) return new Set([where[primaryKeyAttribute]]);
     const row = await this.#model.unscoped().findOne({ where });
     const remembered = this.#subscribed.get(ctx[SUBSCRIBER].signal)?.get(nameOf(where));
     const keys: unknown[] = [remembered, row?.get(primaryKeyAttribute)];
-    return new Set(keys.filter((key) => key !== undefined).map(String));
+    return new Set(keys.filter((key) => key !== undefined));
   }
 }
 

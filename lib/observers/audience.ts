@@ -1,30 +1,53 @@
 import type { ChannelLayer } from '../layers/channel-layer.js';
-import { failure, formatEnvelope, success } from '../protocol/envelope.js';
+import { failure, formatEnvelope } from '../protocol/envelope.js';
 import { Throttled, toErrorReply } from '../protocol/errors.js';
-import type { Subscriber } from './subscriber.js';
-import type { RequestId, Subscription } from './subscription.js';
+import { Group } from './group.js';
+import { reportError } from './open-layers.js';
+import { fromMessage } from './other-processes.js';
+import { type RequestId, type Subscription, tick } from './subscription.js';
 
 /** Subscriptions that one connection may have with one observer. */
 const MAX_SUBSCRIPTIONS = 1_000;
 
-/** What the subscriptions of one connection in one group get of an event; they are those that may have it. It must not reject. */
+/** What the subscriptions of one connection in one group get of an event; they are those that may have it. */
 export type Deliver = (subscriptions: readonly Subscription[]) => undefined | Promise<void>;
+
+/** How an event is prepared again, for those who have seen what was read later than it. */
+export interface Renewal {
+  /** The moment from which on it was read at first. */
+  readonly readAt: number;
+  /** Prepares what is read after a moment. */
+  readonly prepare: (after: number) => Promise<Deliver | undefined>;
+}
+
+/** An event as it is told in a group. */
+export interface Told {
+  readonly moment: number;
+  readonly deliver: Deliver;
+  readonly renew: Renewal | undefined;
+}
+
+/** What an audience is called on the bus. */
+export interface BusNames {
+  readonly group: (group: string) => string;
+  /** Where other processes say that events may have been lost. */
+  readonly alarm: string;
+}
 
 /** The subscriptions of one observer on one bus. */
 export class Audience {
   readonly #layer: ChannelLayer;
+  readonly #names: BusNames;
   readonly #receive: (group: string, message: string) => void;
-  readonly #nameOf: (group: string) => string;
   readonly #groups = new Map<string, Group>();
   readonly #connections = new Map<AbortSignal, Map<Subscription, string>>();
+  /** Settles when alarms of other processes arrive; undefined as long as nobody is there. */
+  #alarmed: Promise<void> | undefined;
 
-  /**
-   * @param nameOf - what a group is called on the bus
-   * @param receive - takes messages of other processes to a group that has subscriptions
-   */
-  constructor(layer: ChannelLayer, nameOf: (group: string) => string, receive: (group: string, message: string) => void) {
+  /** @param receive - takes messages of other processes to a group that has subscriptions */
+  constructor(layer: ChannelLayer, names: BusNames, receive: (group: string, message: string) => void) {
     this.#layer = layer;
-    this.#nameOf = nameOf;
+    this.#names = names;
     this.#receive = receive;
   }
 
@@ -32,32 +55,50 @@ export class Audience {
     return this.#groups.size === 0;
   }
 
-  /** A subscription that is there already stays as it is. @throws {@link Throttled} if the connection has too many */
-  async add(group: string, added: Subscription): Promise<void> {
+  /**
+   * A subscription that is there already stays as it is.
+   *
+   * @returns the one that is there from now on
+   * @throws {@link Throttled} if the connection has too many
+   */
+  async add(name: string, added: Subscription): Promise<Subscription> {
     const { signal } = added.subscriber;
-    if (signal.aborted || this.#groups.get(group)?.find(signal, added.requestId) !== undefined) return;
-    const own = this.#subscriptionsOf(signal);
-    if (own.size >= MAX_SUBSCRIPTIONS) throw new Throttled(undefined, 'There are too many subscriptions.');
-    own.set(added, group);
-    const known = this.#groups.get(group);
-    if (known !== undefined) {
-      known.add(added);
-      await known.joined;
-      return;
-    }
-    const created = new Group((message) => {
-      this.#receive(group, message);
-    });
-    this.#groups.set(group, created);
-    created.add(added);
-    created.joined = this.#layer.shared ? this.#layer.join(this.#nameOf(group), created.receiver) : Promise.resolve();
+    if (signal.aborted) return added;
+    const present = this.#groups.get(name)?.find(signal, added.requestId) ?? added;
+    if (present === added) this.#enter(name, added);
     try {
-      await created.joined;
+      await this.#groups.get(name)?.joined;
     } catch (error) {
-      await this.#drop(group, added);
+      await this.#drop(name, added);
       throw error;
     }
+    return present;
   }
+
+  #enter(name: string, added: Subscription): void {
+    const own = this.#subscriptionsOf(added.subscriber.signal);
+    if (own.size >= MAX_SUBSCRIPTIONS) throw new Throttled(undefined, 'There are too many subscriptions.');
+    own.set(added, name);
+    const known = this.#groups.get(name);
+    if (known !== undefined) known.add(added);
+    else {
+      const created = new Group((message) => {
+        this.#receive(name, message);
+      });
+      created.add(added);
+      this.#groups.set(name, created);
+      if (this.#layer.shared) created.joined = this.#join(name, created);
+    }
+  }
+
+  async #join(name: string, { receiver }: Group): Promise<void> {
+    this.#alarmed ??= this.#layer.join(this.#names.alarm, this.#hearAlarm);
+    await Promise.all([this.#alarmed, this.#layer.join(this.#names.group(name), receiver)]);
+  }
+
+  readonly #hearAlarm = (text: string): void => {
+    if (fromMessage(text)?.['resync'] === true) this.resync();
+  };
 
   /** Ends the subscription of that request_id, or all of the connection in the group for null. */
   async remove(group: string, signal: AbortSignal, requestId: RequestId): Promise<void> {
@@ -70,75 +111,61 @@ export class Audience {
     await this.#drop(group, ended);
   }
 
-  find(group: string, signal: AbortSignal, requestId: RequestId): Subscription | undefined {
-    return this.#groups.get(group)?.find(signal, requestId);
-  }
-
   has(group: string): boolean {
     return this.#groups.has(group);
   }
 
-  /** The moment of the last event in a group, as long as it has subscriptions. */
-  lastEvent(group: string): number {
-    return this.#groups.get(group)?.lastEvent ?? 0;
-  }
-
-  note(group: string, moment: number): void {
-    const known = this.#groups.get(group);
-    if (known !== undefined) known.lastEvent = moment;
-  }
-
   /** Hands an event to each connection of a group, in turn with its frames: to those of its subscriptions that may have it by then. */
-  deliver(group: string, moment: number, deliver: Deliver): void {
+  deliver(group: string, told: Told): void {
     for (const { signal, enqueue } of this.#groups.get(group)?.subscribers() ?? []) {
-      enqueue(() => this.#deliverTo(group, signal, moment, deliver));
+      enqueue(() => this.#deliverTo(group, signal, told));
     }
   }
 
-  /** Tells every subscription that events may have been lost. */
+  /** Tells everybody that events may have been lost: once for each request_id, however many groups it stands for. */
   resync(groups: Iterable<string> = this.#groups.keys()): void {
+    const told = new Map<AbortSignal, Set<RequestId>>();
     for (const group of groups) {
       for (const one of this.#groups.get(group)?.all() ?? []) {
-        one.subscriber.enqueue(() => {
-          if (this.find(group, one.subscriber.signal, one.requestId) !== one) return undefined;
-          one.subscriber.send(formatEnvelope('resync', one.requestId, success(null, 200)));
-          return undefined;
-        });
+        const ids = told.get(one.subscriber.signal) ?? new Set();
+        if (ids.has(one.requestId)) continue;
+        told.set(one.subscriber.signal, ids.add(one.requestId));
+        one.resync();
       }
     }
   }
 
-  #deliverTo(group: string, signal: AbortSignal, moment: number, deliver: Deliver): undefined | Promise<void> {
-    const present = (this.#groups.get(group)?.of(signal) ?? []).filter(({ since }) => since < moment);
+  #deliverTo(group: string, signal: AbortSignal, told: Told): undefined | Promise<void> {
+    const present = (this.#groups.get(group)?.of(signal) ?? []).filter(({ since }) => since < told.moment);
     if (present.length === 0) return undefined;
     const verdicts = present.map((one) => one.subscriber.permit());
-    if (verdicts.every((verdict) => verdict === true)) return deliver(present);
-    return this.#deliverAllowed(group, present, verdicts, deliver);
+    if (verdicts.every((verdict) => verdict === true)) return hand(present, told);
+    return this.#deliverAllowed(present, verdicts, told);
   }
 
   async #deliverAllowed(
-    group: string,
     present: readonly Subscription[],
     verdicts: readonly (true | Promise<void>)[],
-    deliver: Deliver,
+    told: Told,
   ): Promise<void> {
     const settled = await Promise.allSettled(verdicts.map((verdict) => Promise.resolve(verdict)));
-    const allowed: Subscription[] = [];
     for (const [index, one] of present.entries()) {
       const verdict = settled[index];
-      if (verdict?.status === 'fulfilled') allowed.push(one);
-      else await this.#refuse(group, one, verdict?.reason);
+      if (verdict?.status === 'rejected' && !one.isOver) await this.#refuse(one, verdict.reason);
     }
-    if (allowed.length > 0) await deliver(allowed);
+    const allowed = present.filter(({ isOver }) => !isOver);
+    if (allowed.length > 0) await hand(allowed, told);
   }
 
-  /** What its permissions do not allow any more ends, and is told so. */
-  async #refuse(group: string, refused: Subscription, reason: unknown): Promise<void> {
-    const { action, send, onError } = refused.subscriber;
+  /** What its permissions do not allow any more ends, in all of its groups, and is told so. */
+  async #refuse(refused: Subscription, reason: unknown): Promise<void> {
+    const { requestId, subscriber } = refused;
+    const { action, signal, send, onError } = subscriber;
     const { status, errors, unexpected } = toErrorReply(reason);
     if (unexpected) onError(reason);
-    await this.#drop(group, refused);
-    send(formatEnvelope(action, refused.requestId, failure(errors, status)));
+    for (const [one, group] of [...this.#subscriptionsOf(signal)])
+      if (one.requestId === requestId && one.subscriber.action === action) await this.#drop(group, one);
+    send(formatEnvelope(action, requestId, failure(errors, status)));
   }
 
   #subscriptionsOf(signal: AbortSignal): Map<Subscription, string> {
@@ -149,7 +176,8 @@ export class Audience {
     signal.addEventListener(
       'abort',
       () => {
-        for (const [one, group] of own) void this.#drop(group, one);
+        this.#connections.delete(signal);
+        for (const [one, group] of own) this.#drop(group, one).catch(reportError);
       },
       { once: true },
     );
@@ -157,62 +185,54 @@ export class Audience {
   }
 
   async #drop(name: string, dropped: Subscription): Promise<void> {
-    const { signal } = dropped.subscriber;
-    const own = this.#connections.get(signal);
-    own?.delete(dropped);
-    if (own?.size === 0 && signal.aborted) this.#connections.delete(signal);
+    dropped.isOver = true;
+    this.#connections.get(dropped.subscriber.signal)?.delete(dropped);
     const group = this.#groups.get(name);
-    if (group === undefined) return;
-    group.delete(dropped);
-    if (!group.isEmpty) return;
+    if (group === undefined || !group.delete(dropped) || !group.isEmpty) return;
     this.#groups.delete(name);
-    if (this.#layer.shared) await this.#layer.leave(this.#nameOf(name), group.receiver);
+    if (!this.#layer.shared) return;
+    const left = [this.#layer.leave(this.#names.group(name), group.receiver)];
+    if (this.#groups.size === 0) {
+      this.#alarmed = undefined;
+      left.push(this.#layer.leave(this.#names.alarm, this.#hearAlarm));
+    }
+    await Promise.all(left);
   }
 }
 
-/** The subscriptions of one group, by connection and request_id. */
-class Group {
-  readonly #members = new Map<AbortSignal, Map<RequestId, Subscription>>();
-  readonly receiver: (message: string) => void;
-  /** Settles when messages of other processes arrive. */
-  joined: Promise<void> = Promise.resolve();
-  lastEvent = 0;
+/** Gives an event to subscriptions; those that have seen what was read later get what is read again. */
+function hand(present: readonly Subscription[], { deliver, renew }: Told): undefined | Promise<void> {
+  if (renew === undefined) return guarded(present, deliver);
+  const ahead = present.filter(({ seenAt }) => seenAt >= renew.readAt);
+  return ahead.length === 0 ? guarded(present, deliver) : handAnew(present, ahead, deliver, renew);
+}
 
-  constructor(receiver: (message: string) => void) {
-    this.receiver = receiver;
-  }
+async function handAnew(
+  present: readonly Subscription[],
+  ahead: readonly Subscription[],
+  deliver: Deliver,
+  renew: Renewal,
+): Promise<void> {
+  const others = present.filter((one) => !ahead.includes(one));
+  if (others.length > 0) await guarded(others, deliver);
+  await guarded(ahead, async () => {
+    const renewed = await renew.prepare(Math.max(...ahead.map(({ seenAt }) => seenAt)));
+    const seenAt = tick();
+    for (const one of ahead) one.seenAt = seenAt;
+    await renewed?.(ahead.filter(({ isOver }) => !isOver));
+  });
+}
 
-  get isEmpty(): boolean {
-    return this.#members.size === 0;
-  }
-
-  add(added: Subscription): void {
-    const { signal } = added.subscriber;
-    const own = this.#members.get(signal);
-    if (own === undefined) this.#members.set(signal, new Map([[added.requestId, added]]));
-    else own.set(added.requestId, added);
-  }
-
-  delete({ subscriber: { signal }, requestId }: Subscription): void {
-    const own = this.#members.get(signal);
-    own?.delete(requestId);
-    if (own?.size === 0) this.#members.delete(signal);
-  }
-
-  find(signal: AbortSignal, requestId: RequestId): Subscription | undefined {
-    return this.#members.get(signal)?.get(requestId);
-  }
-
-  of(signal: AbortSignal): Subscription[] {
-    return [...(this.#members.get(signal)?.values() ?? [])];
-  }
-
-  all(): Subscription[] {
-    return [...this.#members.values()].flatMap((own) => [...own.values()]);
-  }
-
-  /** One for each connection. */
-  subscribers(): Subscriber[] {
-    return [...this.#members.values()].flatMap((own) => [...own.values()].slice(0, 1).map(({ subscriber }) => subscriber));
+/** What goes wrong on the way to a connection concerns it alone, and is not silent. */
+function guarded(subscriptions: readonly Subscription[], deliver: Deliver): undefined | Promise<void> {
+  const fail = (error: unknown): void => {
+    subscriptions[0]?.subscriber.onError(error);
+    for (const one of subscriptions) one.lost();
+  };
+  try {
+    return deliver(subscriptions)?.catch(fail);
+  } catch (error) {
+    fail(error);
+    return undefined;
   }
 }

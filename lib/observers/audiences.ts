@@ -1,21 +1,34 @@
 import type { ChannelLayer } from '../layers/channel-layer.js';
-import { Audience, type Deliver } from './audience.js';
-import { reportError, tellOthers } from './open-layers.js';
+import { Audience, type Deliver, type Renewal, type Told } from './audience.js';
+import { Line } from './line.js';
+import { isShared, reportError, tellOthers } from './open-layers.js';
+import { toMessage } from './other-processes.js';
 import { tick } from './subscription.js';
 
-/** What one group is told; `prepare` is called if somebody is there to be told, and says undefined if there is nothing to tell. */
+/** What one group is told. */
 export interface Telling {
   readonly group: string;
+  /** Called if somebody is there to be told, and says undefined if there is nothing to tell. */
   readonly prepare: () => Promise<Deliver | undefined>;
+  readonly renew?: Renewal | undefined;
 }
+
+/** A message to a group in all other processes. */
+export type Message = readonly [group: string, content: Readonly<Record<string, unknown>>];
 
 /** The subscriptions of one observer on every bus. */
 export class Audiences {
   readonly #name: string;
   readonly #receive: (group: string, message: string) => void;
   readonly #byLayer = new Map<ChannelLayer, Audience>();
-  /** Events are delivered in the order in which they were heard of. */
-  #delivered: Promise<void> = Promise.resolve();
+  /** Events are delivered in the order in which they were heard of, and told to others in it. */
+  readonly #deliveries = new Line(() => {
+    reportError(new Error(`Events of ${this.#name} wait for one that can't be shown: its \`serialize\` may hang.`));
+    this.resync();
+  });
+  readonly #messages = new Line(() => {
+    this.#alarmOthers();
+  });
 
   /**
    * @param name - of the observer, the same in all processes
@@ -29,7 +42,7 @@ export class Audiences {
   of(layer: ChannelLayer): Audience {
     const known = this.#byLayer.get(layer);
     if (known !== undefined) return known;
-    const created = new Audience(layer, (group) => this.#busName(group), this.#receive);
+    const created = new Audience(layer, { group: (group) => this.#busName(group), alarm: this.#alarmName }, this.#receive);
     this.#byLayer.set(layer, created);
     return created;
   }
@@ -42,28 +55,48 @@ export class Audiences {
   /** Tells groups here. What can't be prepared is not lost in silence: its group is told to read again. */
   tell(tellings: readonly Telling[]): void {
     const moment = tick();
-    const told = tellings.flatMap(({ group, prepare }) => {
+    const prepared = tellings.flatMap(({ group, prepare, renew }) => {
       const audiences = [...this.#byLayer.values()].filter((audience) => audience.has(group));
-      if (audiences.length === 0) return [];
-      for (const audience of audiences) audience.note(group, moment);
-      return [{ group, audiences, prepared: settle(prepare()) }];
+      return audiences.length === 0 ? [] : [{ group, audiences, renew, result: settle(prepare()) }];
     });
-    if (told.length === 0) return;
-    this.#delivered = this.#delivered.then(async () => {
-      for (const { group, audiences, prepared } of told) {
-        const { deliver, failure } = await prepared;
+    if (prepared.length === 0) return;
+    this.#deliveries.push(async (isWanted) => {
+      for (const { group, audiences, renew, result } of prepared) {
+        const { deliver, failure } = await result;
+        if (!isWanted()) return;
         if (failure !== undefined) reportError(failure.reason);
+        const told: Told | undefined = deliver && { moment, deliver, renew };
         for (const audience of audiences) {
           if (failure !== undefined) audience.resync([group]);
-          else if (deliver !== undefined) audience.deliver(group, moment, deliver);
+          else if (told !== undefined) audience.deliver(group, told);
         }
       }
     });
   }
 
-  /** Tells a group in all other processes. */
-  tellOthers(group: string, message: string): void {
-    tellOthers(this.#busName(group), message);
+  /** Tells groups in all other processes, which are told to read again if the messages can't be made. */
+  tellOthers(messages: () => Promise<readonly Message[]>): void {
+    const made = messages();
+    this.#messages.push(async (isWanted) => {
+      try {
+        for (const [group, content] of await made) if (isWanted()) tellOthers(this.#busName(group), toMessage(content));
+      } catch (error) {
+        reportError(error);
+        this.#alarmOthers();
+      }
+    });
+    made.catch(() => undefined);
+  }
+
+  /** Something has happened that can't be told one by one. */
+  missed(): void {
+    this.resync();
+    if (!isShared()) return;
+    // Behind what they are yet to be told.
+    this.#messages.push(() => {
+      this.#alarmOthers();
+      return Promise.resolve();
+    });
   }
 
   /** Messages may have been lost on a bus, or on all. */
@@ -72,13 +105,22 @@ export class Audiences {
     else for (const audience of this.#byLayer.values()) audience.resync();
   }
 
-  clear(): void {
-    this.#byLayer.clear();
+  /** A bus is closed. */
+  forget(layer: ChannelLayer): void {
+    this.#byLayer.delete(layer);
+  }
+
+  #alarmOthers(): void {
+    tellOthers(this.#alarmName, toMessage({ resync: true }));
   }
 
   /** Parts of a name are told apart by their lengths, so that two groups never share one. */
   #busName(group: string): string {
-    return `observer:${String(this.#name.length)}:${this.#name}:${group}`;
+    return `${this.#alarmName}:${group}`;
+  }
+
+  get #alarmName(): string {
+    return `observer:${String(this.#name.length)}:${this.#name}`;
   }
 }
 

@@ -21,7 +21,7 @@ export function deliverer(
   if (deliver === undefined) {
     const frameFor = formatEvent(action, { ...success(null, 200), data: text });
     return (subscriptions) => {
-      for (const { subscriber, requestId, idText } of subscriptions) if (requestId !== null) subscriber.send(frameFor(idText));
+      for (const one of subscriptions) if (one.requestId !== null) one.send(frameFor);
       return undefined;
     };
   }

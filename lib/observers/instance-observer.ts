@@ -2,10 +2,11 @@ import type { Association, Model, ModelStatic } from 'sequelize';
 
 import { formatEvent, success } from '../protocol/envelope.js';
 import { ValidationError } from '../protocol/errors.js';
+import { isPrimaryKey, keyOf } from '../changes/row-change.js';
 import type { Deliver } from './audience.js';
 import type { ConsumerContext } from './consumer-context.js';
 import { nameFor } from './observer-name.js';
-import { type RowEvent, RowEvents, type RowPart } from './row-events.js';
+import { type RowEvent, RowEvents, type RowPart, toJsonKey } from './row-events.js';
 import type { ReadRow, Subscription } from './subscription.js';
 import { requestIdOf, type State, type SubscribeOptions, Subscriptions } from './subscriptions.js';
 
@@ -27,10 +28,9 @@ export class InstanceObserver {
   /** @throws TypeError if the model has no primary key of one column */
   constructor(parts: InstanceObserverParts) {
     const { model, manyToMany } = parts;
-    const keyOf = (row: Model): string => String(row.get(model.primaryKeyAttribute));
     this.#parts = parts;
     const events = new RowEvents(model, nameFor(`${model.name} instances`), {
-      groupsOf: (row) => [keyOf(row)],
+      groupsOf: (row) => [groupOf(row.get(model.primaryKeyAttribute))],
       movesRows: false,
       manyToMany,
       prepare: (event, part) => this.#prepare(event, part),
@@ -43,15 +43,15 @@ export class InstanceObserver {
    * @param readRow - reads the row as this client may see it
    * @throws {@link ValidationError} without a request_id that events can be told apart by
    */
-  async subscribe(ctx: ConsumerContext, key: string, options: SubscribeOptions, readRow: ReadRow): Promise<void> {
+  async subscribe(ctx: ConsumerContext, pk: unknown, options: SubscribeOptions, readRow: ReadRow): Promise<void> {
     if (requestIdOf(ctx, options) === null) throw new ValidationError({ request_id: ['This field is required.'] });
-    const state = options.snapshot === true ? () => this.#stateOf(key, readRow) : undefined;
-    await this.#subscriptions.subscribe(ctx, [key], options, { state, ...(this.#parts.isNarrow && { readRow }) });
+    const state = options.snapshot === true ? () => this.#stateOf(pk, readRow) : undefined;
+    await this.#subscriptions.subscribe(ctx, [groupOf(pk)], options, { state, ...(this.#parts.isNarrow && { readRow }) });
   }
 
   /** Ends the subscription of that request_id to the row; all of the connection to it without one. */
-  async unsubscribe(ctx: ConsumerContext, key: string, options: SubscribeOptions): Promise<void> {
-    await this.#subscriptions.unsubscribe(ctx, [key], options);
+  async unsubscribe(ctx: ConsumerContext, pk: unknown, options: SubscribeOptions): Promise<void> {
+    await this.#subscriptions.unsubscribe(ctx, [groupOf(pk)], options);
   }
 
   async #prepare(event: RowEvent, { action }: RowPart): Promise<Deliver | undefined> {
@@ -77,23 +77,30 @@ export class InstanceObserver {
         else showTo(one, formatEvent(one.isVisible ? 'update' : 'create', success(await this.#parts.serialize(row), 200)));
       } catch (error) {
         one.subscriber.onError(error);
-        one.subscriber.send(formatEvent('resync', success(null, 200))(one.idText));
+        one.lost();
       }
     }
   }
 
-  async #stateOf(pk: string | number, readRow: ReadRow): Promise<State> {
+  async #stateOf(pk: unknown, readRow: ReadRow): Promise<State> {
     const row = await readRow();
-    if (row === undefined) return { action: 'delete', outcome: success({ pk }, 204) };
-    return { action: 'snapshot', outcome: success(await this.#parts.serialize(row), 200) };
+    if (row !== undefined) {
+      return { action: 'snapshot', outcome: success(await this.#parts.serialize(row), 200), isVisible: true };
+    }
+    return { action: 'delete', outcome: success({ pk: isPrimaryKey(pk) ? toJsonKey(pk) : pk }, 204), isVisible: false };
   }
+}
+
+/** The group of a row, by its primary key. */
+function groupOf(pk: unknown): string {
+  return isPrimaryKey(pk) ? keyOf(pk) : String(pk);
 }
 
 type FrameFor = (idText: string) => string;
 
 function showTo(one: Subscription, frameFor: FrameFor): void {
   one.isVisible = true;
-  one.subscriber.send(frameFor(one.idText));
+  one.send(frameFor);
 }
 
 /** That a row has gone is told once. */
@@ -101,6 +108,6 @@ function hideFrom(subscriptions: readonly Subscription[], frameFor: FrameFor): u
   for (const one of subscriptions) {
     if (!one.isVisible) continue;
     one.isVisible = false;
-    one.subscriber.send(frameFor(one.idText));
+    one.send(frameFor);
   }
 }

@@ -103,7 +103,7 @@ class ObserverOfRows implements ModelObserver<unknown> {
     this.#model = model;
     this.#options = options;
     const { groupsForSignal, manyToMany = false } = options;
-    const events = new RowEvents(model, options.name ?? nameFor(model.name), {
+    const events = new RowEvents(model, nameFor(model.name, options.name), {
       groupsOf: groupsForSignal === undefined ? () => [''] : (row) => toGroups(groupsForSignal(row)),
       movesRows: groupsForSignal !== undefined,
       manyToMany: (): readonly Association[] => listsOf(model, manyToMany),
@@ -190,7 +190,7 @@ class ObserverOfRows implements ModelObserver<unknown> {
       const rows = await snapshot(args ?? {}, ctx);
       const shown: unknown[] = [];
       for (const row of rows) shown.push(await serialize(row, details));
-      return { action: 'snapshot', outcome: success(shown, 200) };
+      return { action: 'snapshot', outcome: success(shown, 200), isVisible: true };
     };
   }
 }

@@ -4,10 +4,12 @@ import type { Association, Model, ModelStatic } from 'sequelize';
 
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import type { Deliver } from './audience.js';
-import { Audiences } from './audiences.js';
-import { observeChanges } from '../changes/model-changes.js';
+import { Audiences, type Message } from './audiences.js';
+import { checkModel, observeChanges } from '../changes/model-changes.js';
 import { isShared, reportError, watch, type Watcher } from './open-layers.js';
-import { fromMessage, toMessage } from './other-processes.js';
+import { once } from './once.js';
+import { fromMessage, Heard } from './other-processes.js';
+import { now, tick } from './subscription.js';
 import { type ChangeListener, keyOf, type PrimaryKey, type RowChange } from '../changes/row-change.js';
 
 /** What has become of a row, as one group is told. */
@@ -56,10 +58,14 @@ export class RowEvents implements Watcher, ChangeListener {
   readonly #reads = new Map<string, Promise<Model | undefined>>();
   /** The last events of other processes: each comes in a message for each of its groups. */
   readonly #others = new Map<string, RowEvent>();
+  readonly #heard = new Heard();
+  /** The rows of the next changes are read after this moment, at which the last ones were told. */
+  #readFrom = 0;
   #stop: (() => void) | undefined;
 
   /** @throws TypeError if the model has no primary key of one column */
   constructor(model: ModelStatic<Model>, name: string, telling: RowTelling) {
+    checkModel(model);
     this.#model = model;
     this.#telling = telling;
     this.audiences = new Audiences(name, (group, message) => {
@@ -75,11 +81,14 @@ export class RowEvents implements Watcher, ChangeListener {
   stop(): void {
     this.#stop?.();
     this.#stop = undefined;
-    this.audiences.clear();
   }
 
   gap(layer: ChannelLayer): void {
     this.audiences.resync(layer);
+  }
+
+  closed(layer: ChannelLayer): void {
+    this.audiences.forget(layer);
   }
 
   wanted(): boolean {
@@ -95,11 +104,25 @@ export class RowEvents implements Watcher, ChangeListener {
   }
 
   committed(changes: readonly RowChange[]): void {
-    for (const change of changes) this.#tell(change);
+    let hasFailed = false;
+    for (const change of changes) {
+      try {
+        this.#tell(change);
+      } catch (error) {
+        // Nobody knows which groups it concerns.
+        hasFailed = true;
+        reportError(error);
+      }
+    }
+    if (hasFailed) this.missed();
+    // Behind all changes that were read together.
+    queueMicrotask(() => {
+      this.#readFrom = now();
+    });
   }
 
   missed(): void {
-    this.audiences.resync();
+    this.audiences.missed();
   }
 
   failed(error: unknown): void {
@@ -108,17 +131,17 @@ export class RowEvents implements Watcher, ChangeListener {
 
   #tell(change: RowChange): void {
     const shared = isShared();
-    const { after } = change;
-    const pk = toJsonKey(change.pk);
+    const { after, pk } = change;
     const isGone = change.kind === 'delete';
+    const readAt = shared ? tick() : this.#readFrom;
     const event: RowEvent = {
-      pk,
+      pk: toJsonKey(pk),
       // Where other processes write as well, what was read here may be older than what they have told of since.
-      row: shared && !isGone ? once(() => this.#read(change.pk)) : () => Promise.resolve(after),
+      row: shared && !isGone ? once(() => this.#read(pk)) : () => Promise.resolve(after),
     };
     const parts = this.#partsOf(change);
-    if (shared) void this.#tellOthers(event, parts);
-    this.#deliver(event, parts);
+    if (shared) this.audiences.tellOthers(() => this.#messages(event, parts));
+    this.#deliver(event, parts, { pk, readAt, shared });
   }
 
   /** What it left, what it stays in, what it enters: in this order. */
@@ -136,31 +159,51 @@ export class RowEvents implements Watcher, ChangeListener {
     return [...left, ...parts(stayed, 'update', false), ...parts(difference(present, former), 'create', false)];
   }
 
-  #deliver(event: RowEvent, parts: readonly RowPart[]): void {
+  #deliver(event: RowEvent, parts: readonly RowPart[], { pk, readAt, shared }: Origin): void {
     const { prepare } = this.#telling;
-    this.audiences.tell(parts.map((part) => ({ group: part.group, prepare: () => prepare(event, part) })));
+    let renewed: { readonly readAt: number; readonly event: RowEvent } | undefined;
+    const renew = (after: number): RowEvent => {
+      if (renewed === undefined || renewed.readAt <= after)
+        renewed = { readAt: tick(), event: { pk: event.pk, row: once(() => this.#read(pk)) } };
+      return renewed.event;
+    };
+    this.audiences.tell(
+      parts.map((part) => ({
+        group: part.group,
+        prepare: async () => (shared && (await this.#isBack(event, part, pk)) ? undefined : prepare(event, part)),
+        ...(part.action !== 'delete' && { renew: { readAt, prepare: (after) => prepare(renew(after), part) } }),
+      })),
+    );
   }
 
-  async #tellOthers(event: RowEvent, parts: readonly RowPart[]): Promise<void> {
+  /** Whether a row that was deleted, or has left a group, is in it again: another process may have told of that before. */
+  async #isBack(event: RowEvent, { action, isLeft, group }: RowPart, pk: PrimaryKey): Promise<boolean> {
+    if (action !== 'delete') return false;
+    const row = await (isLeft ? event.row() : this.#read(pk));
+    return row !== undefined && this.#telling.groupsOf(row).includes(group);
+  }
+
+  async #messages(event: RowEvent, parts: readonly RowPart[]): Promise<readonly Message[]> {
     const id = randomUUID();
-    for (const { group, action, isLeft } of parts) {
-      const isGone = action === 'delete' && !isLeft;
-      const { body, error } = isGone ? await bodyOf(this.#telling.lastBody(event)) : {};
-      if (error !== undefined) reportError(error);
-      this.audiences.tellOthers(group, toMessage({ id, pk: event.pk, action, isLeft, body }));
-    }
+    const isGone = parts.some(isRealDelete);
+    const body = isGone ? await this.#telling.lastBody(event) : undefined;
+    return parts.map((part) => {
+      const { group, action, isLeft } = part;
+      return [group, { id, pk: event.pk, action, isLeft, ...(isRealDelete(part) && { body }) }];
+    });
   }
 
   #receive(group: string, text: string): void {
     const message = parseMessage(text);
-    if (message === undefined) return;
+    if (message === undefined || !this.#heard.isNew(message.id, group)) return;
     const { id, pk, action, isLeft, body } = message;
     const event = this.#others.get(id) ?? { pk, row: once(() => this.#read(pk)) };
     this.#others.set(id, event);
     const [oldest] = this.#others.keys();
     if (this.#others.size > MAX_OTHERS && oldest !== undefined) this.#others.delete(oldest);
-    const isGone = action === 'delete' && !isLeft;
-    this.#deliver(isGone ? { pk, row: () => Promise.resolve(undefined), lastBody: body } : event, [{ group, action, isLeft }]);
+    const part = { group, action, isLeft };
+    const told = isRealDelete(part) ? { pk, row: () => Promise.resolve(undefined), lastBody: body } : event;
+    this.#deliver(told, [part], { pk, readAt: tick(), shared: true });
   }
 
   #read(pk: PrimaryKey): Promise<Model | undefined> {
@@ -184,7 +227,17 @@ export class RowEvents implements Watcher, ChangeListener {
   }
 }
 
-interface Message {
+/** Where an event comes from. */
+interface Origin {
+  readonly pk: PrimaryKey;
+  /** The moment after which its row was read. */
+  readonly readAt: number;
+  /** Whether other processes write as well. */
+  readonly shared: boolean;
+}
+
+/** What other processes are told of an event in one group. */
+interface Told {
   /** Of the event. */
   readonly id: string;
   readonly pk: string | number;
@@ -194,7 +247,7 @@ interface Message {
 }
 
 /** A message of another process; what is none is ignored. */
-function parseMessage(text: string): Message | undefined {
+function parseMessage(text: string): Told | undefined {
   const { id, pk, action, isLeft, body } = fromMessage(text) ?? {};
   if (typeof id !== 'string' || (typeof pk !== 'string' && typeof pk !== 'number') || typeof isLeft !== 'boolean')
     return undefined;
@@ -202,16 +255,9 @@ function parseMessage(text: string): Message | undefined {
   return { id, pk, action, isLeft, body };
 }
 
-async function bodyOf(shown: Promise<unknown>): Promise<{ body?: unknown; error?: unknown }> {
-  return shown.then(
-    (body) => ({ body }),
-    (error: unknown) => ({ error }),
-  );
-}
-
-function once<Value>(make: () => Value): () => Value {
-  let made: { readonly value: Value } | undefined;
-  return () => (made ??= { value: make() }).value;
+/** Whether the row has gone, and not only from the group. */
+function isRealDelete({ action, isLeft }: RowPart): boolean {
+  return action === 'delete' && !isLeft;
 }
 
 function difference(one: ReadonlySet<string>, other: ReadonlySet<string>): Set<string> {

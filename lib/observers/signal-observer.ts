@@ -1,17 +1,19 @@
+import { randomUUID } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { toJson } from '../protocol/envelope.js';
 import { checkKeys, unexpected } from '../protocol/options.js';
 import type { Deliver } from './audience.js';
-import { Audiences } from './audiences.js';
+import { Audiences, type Message } from './audiences.js';
 import type { ConsumerContext } from './consumer-context.js';
 import { deliverer } from './deliverer.js';
 import { toGroups } from './group-names.js';
 import { nameFor } from './observer-name.js';
 import { isShared, reportError, watch, type Watcher } from './open-layers.js';
 import { checkObserver, type ObserverArguments } from './observer-options.js';
-import { fromMessage, toMessage } from './other-processes.js';
+import { once } from './once.js';
+import { fromMessage, Heard } from './other-processes.js';
 import { type SubscribeOptions, Subscriptions } from './subscriptions.js';
 
 /** A signal as an observer's `deliver` is given it. */
@@ -81,14 +83,16 @@ class ObserverOfSignals implements SignalObserver<unknown>, Watcher {
   readonly #options: SignalObserverOptions<readonly unknown[], unknown, unknown>;
   readonly #audiences: Audiences;
   readonly #subscriptions: Subscriptions;
+  readonly #heard = new Heard();
 
   constructor(emitter: EventEmitter, signal: string, options: SignalObserverOptions<readonly unknown[], unknown, unknown>) {
     this.#emitter = emitter;
     this.#signal = signal;
     this.#options = options;
-    this.#audiences = new Audiences(options.name ?? nameFor(`signal ${signal}`), (group, message) => {
-      const body = fromMessage(message)?.['body'];
-      if (body !== undefined) this.#tell([group], Promise.resolve(toJson(body)));
+    this.#audiences = new Audiences(nameFor(`signal ${signal}`, options.name), (group, message) => {
+      const { id, body } = fromMessage(message) ?? {};
+      if (typeof id === 'string' && body !== undefined && this.#heard.isNew(id, group))
+        this.#tell([group], () => Promise.resolve(toJson(body)));
     });
     this.#subscriptions = new Subscriptions(this.#audiences);
     watch(this);
@@ -112,11 +116,14 @@ class ObserverOfSignals implements SignalObserver<unknown>, Watcher {
 
   stop(): void {
     this.#emitter.off(this.#signal, this.#hear);
-    this.#audiences.clear();
   }
 
   gap(layer: ChannelLayer): void {
     this.#audiences.resync(layer);
+  }
+
+  closed(layer: ChannelLayer): void {
+    this.#audiences.forget(layer);
   }
 
   /** The emitter hears of no error: it is none of its own. */
@@ -126,30 +133,35 @@ class ObserverOfSignals implements SignalObserver<unknown>, Watcher {
     try {
       const { serialize = () => ({}), groupsForSignal = () => [''] } = this.#options;
       const groups = toGroups(groupsForSignal(...signal));
-      const text = Promise.resolve(serialize(...signal)).then(toJson);
+      const text = once(() => show(serialize, signal));
       this.#tell(groups, text);
-      if (shared) this.#tellOthers(groups, text);
+      if (shared) this.#audiences.tellOthers(() => messages(groups, text));
     } catch (error) {
       reportError(error);
+      this.#audiences.missed();
     }
   };
 
-  #tell(groups: readonly string[], text: Promise<string>): void {
+  #tell(groups: readonly string[], text: () => Promise<string>): void {
     const action = this.#signal;
     const { deliver } = this.#options;
     const prepare = async (group: string): Promise<Deliver> =>
-      deliverer(action, await text, deliver && ((ctx, event) => deliver(ctx, { action, group, ...event })));
+      deliverer(action, await text(), deliver && ((ctx, event) => deliver(ctx, { action, group, ...event })));
     this.#audiences.tell(groups.map((group) => ({ group, prepare: () => prepare(group) })));
-  }
-
-  #tellOthers(groups: readonly string[], text: Promise<string>): void {
-    text.then((body) => {
-      for (const group of groups) this.#audiences.tellOthers(group, toMessage({ body: JSON.parse(body) as unknown }));
-    }, reportError);
   }
 
   #groups(args: unknown, ctx: ConsumerContext): readonly string[] {
     const { groupsForConsumer } = this.#options;
     return groupsForConsumer === undefined ? [''] : toGroups(groupsForConsumer(args ?? {}, ctx));
   }
+}
+
+async function show(serialize: (...signal: readonly unknown[]) => unknown, signal: readonly unknown[]): Promise<string> {
+  return toJson(await serialize(...signal));
+}
+
+async function messages(groups: readonly string[], text: () => Promise<string>): Promise<readonly Message[]> {
+  const id = randomUUID();
+  const body: unknown = JSON.parse(await text());
+  return groups.map((group) => [group, { id, body }]);
 }

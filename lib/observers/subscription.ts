@@ -1,32 +1,62 @@
 import type { Model } from 'sequelize';
 
-import { toJson } from '../protocol/envelope.js';
+import { formatEvent, success, toJson } from '../protocol/envelope.js';
 import { ValidationError } from '../protocol/errors.js';
 import type { Subscriber } from './subscriber.js';
 
 /** What a client may have its events told apart by: any JSON value but a list and an object; null for none. */
 export type RequestId = string | number | boolean | null;
 
-/** That one connection gets the events of a group, under one request_id. */
-export interface Subscription {
-  readonly subscriber: Subscriber;
-  readonly requestId: RequestId;
-  /** The request_id as a frame has it. */
-  readonly idText: string;
-  /** The last moment of which the client knows the state: what was told up to then is none of its events. */
-  since: number;
-  /** Reads the row of the subscription as its client may see it; only there if that differs between clients. */
-  readonly readRow: ReadRow | undefined;
-  /** Whether the client has the row that it is subscribed to. */
-  isVisible: boolean;
-}
-
 /** Reads a row; undefined if there is none, or none that may be seen. */
 export type ReadRow = () => Promise<Model | undefined>;
 
-/** A subscription that begins now. */
-export function subscription(subscriber: Subscriber, requestId: RequestId, readRow?: ReadRow): Subscription {
-  return { subscriber, requestId, idText: toJson(requestId), since: now(), readRow, isVisible: true };
+/** The frame that tells a client to read again, for the JSON text of a request_id. */
+const resyncFrame = formatEvent('resync', success(null, 200));
+
+/** That one connection gets the events of a group, under one request_id. */
+export class Subscription {
+  readonly subscriber: Subscriber;
+  readonly requestId: RequestId;
+  /** Reads the row of the subscription as its client may see it; only there if that differs between clients. */
+  readonly readRow: ReadRow | undefined;
+  readonly #idText: string;
+  /** What was told up to this moment is none of its events. */
+  since = now();
+  /** The moment at which the newest state was read that the client has: what was read before may be older. */
+  seenAt = -1;
+  /** Whether the client has the row that it is subscribed to. */
+  isVisible = true;
+  isOver = false;
+  #resyncs = false;
+
+  constructor(subscriber: Subscriber, requestId: RequestId, readRow?: ReadRow) {
+    this.subscriber = subscriber;
+    this.requestId = requestId;
+    this.readRow = readRow;
+    this.#idText = toJson(requestId);
+  }
+
+  /** @param frameFor - makes the frame for the JSON text of the request_id */
+  send(frameFor: (idText: string) => string): void {
+    // It may have ended while the frame was made.
+    if (!this.isOver) this.subscriber.send(frameFor(this.#idText));
+  }
+
+  /** Tells the client, in turn with its frames, that it may have missed events; once if that is said again before it is told. */
+  resync(): void {
+    if (this.#resyncs) return;
+    this.#resyncs = true;
+    this.subscriber.enqueue(() => {
+      this.#resyncs = false;
+      this.lost();
+      return undefined;
+    });
+  }
+
+  /** Tells the client now, in the place of an event that can't be shown. */
+  lost(): void {
+    this.send(resyncFrame);
+  }
 }
 
 let clock = 0;

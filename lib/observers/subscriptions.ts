@@ -1,9 +1,10 @@
-import { formatEnvelope, type Outcome, success } from '../protocol/envelope.js';
+import { formatEvent, isObject, type Outcome } from '../protocol/envelope.js';
+import { checkKeys, unexpected } from '../protocol/options.js';
 import type { Audience } from './audience.js';
 import type { Audiences } from './audiences.js';
 import type { ConsumerContext } from './consumer-context.js';
 import { SUBSCRIBER, type Subscriber } from './subscriber.js';
-import { now, type ReadRow, type RequestId, subscription, type Subscription, toRequestId } from './subscription.js';
+import { now, type ReadRow, type RequestId, Subscription, tick, toRequestId } from './subscription.js';
 
 /** How a subscription differs from what its frame says. */
 export interface SubscribeOptions {
@@ -17,6 +18,8 @@ export interface SubscribeOptions {
 export interface State {
   readonly action: string;
   readonly outcome: Outcome;
+  /** Whether there is something to be seen. */
+  readonly isVisible: boolean;
 }
 
 /** What a subscription is besides a request_id. */
@@ -26,9 +29,6 @@ export interface SubscriptionParts {
   readonly state?: (() => Promise<State>) | undefined;
 }
 
-/** Reads of a state that changes meanwhile, before it is sent as it is. */
-const MAX_READS = 10;
-
 /** The subscriptions to one source of events. */
 export class Subscriptions {
   readonly #audiences: Audiences;
@@ -37,62 +37,77 @@ export class Subscriptions {
     this.#audiences = audiences;
   }
 
+  /** Subscribes to all of the groups, or, if that fails, to none. One that was there already stays, and begins anew with the state. */
   async subscribe(
     ctx: ConsumerContext,
     groups: readonly string[],
     options: SubscribeOptions,
     { readRow, state }: SubscriptionParts = {},
   ): Promise<void> {
-    const subscriber = ctx[SUBSCRIBER];
+    const subscriber = subscriberOf(ctx);
     const requestId = requestIdOf(ctx, options);
     const audience = this.#audiences.of(subscriber.layer);
-    const added: [string, Subscription][] = [];
-    for (const group of groups) {
-      const one = subscription(subscriber, requestId, readRow);
-      await audience.add(group, one);
-      // One that was there already stays, and begins anew with the state.
-      added.push([group, audience.find(group, subscriber.signal, requestId) ?? one]);
+    const inForce: Subscription[] = [];
+    const added: [group: string, one: Subscription][] = [];
+    try {
+      for (const group of groups) {
+        const one = new Subscription(subscriber, requestId, readRow);
+        // Nothing comes before the state.
+        if (state !== undefined) one.since = Infinity;
+        const present = await audience.add(group, one);
+        inForce.push(present);
+        if (present === one) added.push([group, one]);
+      }
+    } catch (error) {
+      for (const [group, one] of added) await audience.end(group, one);
+      throw error;
     }
-    if (state !== undefined) sendState(audience, added, state, subscriber, requestId);
+    if (state !== undefined) sendState(inForce, state, subscriber);
   }
 
   async unsubscribe(ctx: ConsumerContext, groups: readonly string[], options: SubscribeOptions): Promise<void> {
-    const { signal, layer } = ctx[SUBSCRIBER];
+    const { signal, layer } = subscriberOf(ctx);
     const requestId = requestIdOf(ctx, options);
-    for (const group of groups) await this.#audiences.of(layer).remove(group, signal, requestId);
+    const audience: Audience = this.#audiences.of(layer);
+    for (const group of groups) await audience.remove(group, signal, requestId);
   }
 }
 
 /**
- * Behind the answer of the action, before any event of the subscription: it waits in one queue with both. The state is read again if
- * an event was heard of meanwhile, so that it is as new as all that were; those are not sent any more.
+ * Behind the answer of the action, before any event of the subscription: it waits in one queue with both. Of what happens while the state
+ * is read nobody knows whether the state has it; it is told with what is read again then.
  */
-function sendState(
-  audience: Audience,
-  added: readonly (readonly [group: string, Subscription])[],
-  state: () => Promise<State>,
-  { enqueue, send, onError }: Subscriber,
-  requestId: RequestId,
-): void {
+function sendState(inForce: readonly Subscription[], state: () => Promise<State>, { enqueue, onError }: Subscriber): void {
   enqueue(async () => {
+    // The client may have unsubscribed before its turn has come.
+    const present = inForce.filter(({ isOver }) => !isOver);
+    const [first] = present;
+    if (first === undefined) return;
+    const start = now();
     try {
-      let start = now();
-      let { action, outcome } = await state();
-      for (let reads = 1; reads < MAX_READS && added.some(([group]) => audience.lastEvent(group) > start); reads += 1) {
-        start = now();
-        ({ action, outcome } = await state());
-      }
-      for (const [, one] of added) one.since = Math.max(one.since, start);
-      send(formatEnvelope(action, requestId, outcome));
+      const { action, outcome, isVisible } = await state();
+      const seenAt = tick();
+      for (const one of present) Object.assign(one, { since: start, seenAt, isVisible });
+      first.send(formatEvent(action, outcome));
     } catch (error) {
+      for (const one of present) one.since = start;
       onError(error);
-      send(formatEnvelope('resync', requestId, success(null, 200)));
+      first.lost();
     }
   });
 }
 
 /** The id that a subscription goes by. @throws ValidationError for a list or an object */
-export function requestIdOf(ctx: ConsumerContext, { requestId }: SubscribeOptions): RequestId {
+export function requestIdOf(ctx: ConsumerContext, options: SubscribeOptions): RequestId {
+  checkKeys('subscribe() and unsubscribe()', options, ['requestId', 'snapshot']);
+  const { requestId } = options;
   if (requestId !== undefined) return toRequestId(requestId);
   return toRequestId('requestId' in ctx ? ctx.requestId : null);
+}
+
+/** @throws TypeError for what is no context */
+function subscriberOf(ctx: ConsumerContext): Subscriber {
+  const given: unknown = ctx;
+  if (isObject(given) && SUBSCRIBER in given) return ctx[SUBSCRIBER];
+  throw unexpected('what subscribes', 'the `ctx` of an action', given);
 }
