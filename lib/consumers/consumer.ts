@@ -21,6 +21,8 @@ export interface Link {
   readonly close: (code: number) => void;
   /** Called behind each reply: if the action has ended the login, the connection closes now. */
   readonly answered: () => void;
+  /** Pieces of work that may wait: with more, the connection is closed with 4008. */
+  readonly maxQueuedEvents: number;
   /** Does a piece of work in turn with the frames. It must not reject. */
   readonly enqueue: (task: () => Promise<void>) => void;
   /** Hears of every unexpected error, whose text is kept from the client. */

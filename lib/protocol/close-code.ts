@@ -4,7 +4,7 @@ export const CloseCode = {
   tooBig: 1009,
   /** The server restarts: connect again. */
   restart: 1012,
-  /** The client does not read what it is sent. */
+  /** The client does not read what it is sent, or events come faster than its actions end. */
   tooSlow: 4008,
   /** Malformed frames again and again. */
   malformed: 4400,

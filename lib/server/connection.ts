@@ -75,11 +75,14 @@ export class Connection {
       answered: () => {
         if (login.ended) void this.close(CloseCode.loginEnded, 'The login has ended.');
       },
+      maxQueuedEvents: options.limits.maxQueuedEvents,
       enqueue: (task) => {
-        this.#inbox.push(async () => {
-          await task();
-          await this.#overfull;
-        });
+        if (this.#inbox.size >= options.limits.maxQueuedEvents) void this.close(CloseCode.tooSlow, 'Too many events wait.');
+        else
+          this.#inbox.push(async () => {
+            await task();
+            await this.#overfull;
+          });
       },
       onError: options.onError,
     });

@@ -100,7 +100,9 @@ class Stream {
         void this.close(code);
       },
       enqueue: (task) => {
-        this.inbox.push(task);
+        // What is lost is lost for the client: the whole connection goes, so that it learns of it.
+        if (this.inbox.size >= link.maxQueuedEvents) link.close(CloseCode.tooSlow);
+        else this.inbox.push(task);
       },
     });
   }

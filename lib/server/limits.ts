@@ -4,6 +4,8 @@ export interface Limits {
   readonly maxFrameBytes: number;
   /** Frames that wait for their turn; at this many, no more are read from the socket until half of them are answered. @default 64 */
   readonly maxQueuedFrames: number;
+  /** Events and group messages that wait for a running action, or for a client that does not read; above, the socket is closed with 4008. @default 10_000 */
+  readonly maxQueuedEvents: number;
   /** Bytes that wait to be sent, above which the socket is closed with 4008. @default 1_048_576 (1 MiB) */
   readonly maxQueuedBytes: number;
   /** Malformed frames in a row after which the socket is closed with 4400. @default 100 */
@@ -22,6 +24,7 @@ export interface RateLimit {
 const DEFAULT_LIMITS: Limits = {
   maxFrameBytes: 64 * 1024,
   maxQueuedFrames: 64,
+  maxQueuedEvents: 10_000,
   maxQueuedBytes: 1024 * 1024,
   maxMalformedFrames: 100,
 };
@@ -31,10 +34,11 @@ export function limitsOf(given: Partial<Limits> = {}): Limits {
   const {
     maxFrameBytes = DEFAULT_LIMITS.maxFrameBytes,
     maxQueuedFrames = DEFAULT_LIMITS.maxQueuedFrames,
+    maxQueuedEvents = DEFAULT_LIMITS.maxQueuedEvents,
     maxQueuedBytes = DEFAULT_LIMITS.maxQueuedBytes,
     maxMalformedFrames = DEFAULT_LIMITS.maxMalformedFrames,
   } = given;
-  return { maxFrameBytes, maxQueuedFrames, maxQueuedBytes, maxMalformedFrames };
+  return { maxFrameBytes, maxQueuedFrames, maxQueuedEvents, maxQueuedBytes, maxMalformedFrames };
 }
 
 /** A token bucket: full at the start, filled at a steady rate, emptied by one token a frame. */
