@@ -16,6 +16,7 @@ import session from 'express-session';
 import { actionConsumer, keyedByType } from './action-consumer.js';
 import { chatConsumers } from './chat.js';
 import { controlRouter } from './control.js';
+import { dcrfClientStreams } from './dcrf-client-streams.js';
 import { modelConsumers } from './model-consumers.js';
 import { type Models, openModels } from './models.js';
 import { observerConsumers } from './observer-consumers.js';
@@ -99,6 +100,7 @@ export async function startWireServer(port = 0): Promise<WireServer> {
   const stream = (name: string): Consumer => ofModels.get(name) ?? refused;
   const [things, comments] = [stream('things'), stream('comments')];
   channels.route('/ws/keyed-by-type', keyedByType);
+  channels.route('/ws', dcrfClientStreams(serializers));
   channels.route('/ws/mux', demultiplexer({ things: stream('thing-observer'), actions, comments }));
   channels.route('/ws/mux-refused-first', demultiplexer({ refused, things }));
   channels.route('/ws/mux-refused-last', demultiplexer({ things, refused }));
