@@ -45,6 +45,28 @@ describe('detached', () => {
     expect(await client.receive()).toMatchObject({ data: 0, request_id: 'a' });
   });
 
+  it('holds up the frames behind it while 64 of a connection run', async () => {
+    const { passed, pass } = gate();
+    let running = 0;
+    const wait = action(async () => {
+      running += 1;
+      await passed;
+    }, DETACHED);
+    const { open } = serve(defineConsumer({ actions: { wait, act: () => 'act' } }));
+    const client = await open();
+    for (let id = 1; id < 64; id += 1) client.send({ action: 'wait', request_id: id });
+    expect(await client.request({ action: 'act' })).toMatchObject({ data: 'act' });
+    for (const id of [64, 65]) client.send({ action: 'wait', request_id: id });
+    client.send({ action: 'act', request_id: 66 });
+    await until(() => running === 64);
+    await client.receiveNothing();
+    pass();
+    const answered = [];
+    while (answered.length < 66) answered.push((await client.receive())['request_id']);
+    expect(answered.sort((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 66 }, (_one, index) => index + 1));
+    expect(running).toBe(65);
+  });
+
   it('is answered whatever it throws', async () => {
     const { errors, open } = serve(
       defineConsumer({
