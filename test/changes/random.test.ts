@@ -45,7 +45,7 @@ async function write(random: Random, transaction: Transaction | null): Promise<u
     () =>
       Thing.bulkCreate(
         [
-          { id: one, name: text, ownerId: null },
+          { id, name: text, ownerId: null },
           { id: 20_000 + one, name: text, ownerId: null },
         ],
         {
