@@ -44,6 +44,8 @@ interface Entry {
   readonly at: number;
   /** Undefined for a write whose rows are not known. */
   readonly touch: Touch | undefined;
+  /** The list that such a write has changed; undefined if it has changed rows. */
+  readonly list?: Association | undefined;
 }
 
 /** The changes of one transaction, or of one write outside of any, to rows of one model. */
@@ -67,14 +69,15 @@ export class ChangeBatch {
     });
   }
 
-  add(touch: Touch | undefined): void {
-    this.#entries.push({ touch, at: tick() });
+  /** @param list - the list that was written, where it is not known of which rows */
+  add(touch: Touch | undefined, list?: Association): void {
+    this.#entries.push({ touch, list, at: tick() });
     if (touch !== undefined) this.keys.add(keyOf(touch.pk));
   }
 
-  /** Whether something was written of which the rows are not known. */
-  get hasMissed(): boolean {
-    return this.#standing().some(({ touch }) => touch === undefined);
+  /** Whether something was written of which the rows are not known: rows themselves, or one of these lists. */
+  hasMissed(lists: readonly Association[]): boolean {
+    return this.#standing().some(({ touch, list }) => touch === undefined && (list === undefined || lists.includes(list)));
   }
 
   /** Others have written the row before, and listeners were told what it was then: this is what the batch changed. */

@@ -41,13 +41,19 @@ export class ChangeFeed {
 
   /**
    * Keeps what a write did until its transaction ends; outside of any it is told at once. Undefined stands for rows that are not known.
+   *
+   * @param list - the many-to-many list that the write has changed, if not the rows themselves
    */
-  record(touches: readonly (Touch | undefined)[], transaction: Transaction | null | undefined): Promise<void> | undefined {
+  record(
+    touches: readonly (Touch | undefined)[],
+    transaction: Transaction | null | undefined,
+    list?: Association,
+  ): Promise<void> | undefined {
     const batch = this.#batchOf(transaction);
     if (batch === undefined) return undefined;
     for (const touch of touches) {
       if (touch !== undefined) this.#enter(batch, touch);
-      batch.add(touch);
+      batch.add(touch, list);
     }
     if (batch.unit !== undefined) return undefined;
     this.#settle(batch);
@@ -201,7 +207,7 @@ export class ChangeFeed {
       try {
         const heard = changes.filter(({ lists }) => !lists || listener.manyToMany.some((list) => lists.has(list)));
         if (heard.length > 0) listener.committed(heard.map(({ change }) => change));
-        if (rows === undefined || batch.hasMissed) listener.missed();
+        if (rows === undefined || batch.hasMissed(listener.manyToMany)) listener.missed();
       } catch (error) {
         listener.failed(error);
       }

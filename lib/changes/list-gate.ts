@@ -1,4 +1,4 @@
-import type { Transaction } from 'sequelize';
+import type { Association, Transaction } from 'sequelize';
 
 import type { Touch } from './change-batch.js';
 import type { ChangeFeed } from './change-feed.js';
@@ -19,11 +19,13 @@ interface Held {
  */
 export class ListGate {
   readonly #feed: ChangeFeed;
+  readonly #list: Association;
   readonly #open = new Map<object, NodeJS.Timeout>();
   #held: Held | undefined;
 
-  constructor(feed: ChangeFeed) {
+  constructor(feed: ChangeFeed, list: Association) {
     this.#feed = feed;
+    this.#list = list;
   }
 
   /** A write begins that changes lists. */
@@ -43,7 +45,7 @@ export class ListGate {
     touches: readonly (Touch | undefined)[],
     transaction: Transaction | null | undefined,
   ): Promise<void> | undefined {
-    if (transaction) return this.#feed.record(touches, transaction);
+    if (transaction) return this.#feed.record(touches, transaction, this.#list);
     const held = this.#hold(touches, write);
     this.#end(write);
     return this.#feed.isSingleConnection ? held.told : undefined;
@@ -64,7 +66,7 @@ export class ListGate {
       resolve = done;
     });
     const flush = (): void => {
-      void Promise.resolve(this.#feed.record(touches, undefined)).then(resolve);
+      void Promise.resolve(this.#feed.record(touches, undefined, this.#list)).then(resolve);
     };
     return { touches, until: new Set(), told, flush };
   }

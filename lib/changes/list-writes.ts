@@ -13,7 +13,7 @@ import { trackWrites, type Write, type WriteTracker } from './write-hooks.js';
 /** Follows what changes the lists of a many-to-many relation, from either side; the function that is returned ends it. */
 export function trackLists(feed: ChangeFeed, association: Association): () => void {
   const relation = manyToMany(feed.model, association);
-  const gate = new ListGate(feed);
+  const gate = new ListGate(feed, association);
   const ends = [
     trackWrites(relation.through, new LinkWrites(feed, association, gate)),
     trackWrites(relation.target, new TargetWrites(feed, association, gate)),

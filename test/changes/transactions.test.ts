@@ -1,6 +1,6 @@
 import type { Transaction } from 'sequelize';
 import { until } from '../support/socket-client.js';
-import { onEachDatabase, record, Thing } from './databases.js';
+import { onEachDatabase, record, Room, Thing, User } from './databases.js';
 
 type Step = (t: Transaction) => Promise<unknown>;
 
@@ -158,6 +158,22 @@ onEachDatabase(({ sequelize, dialect, statements }) => {
     });
     await until(() => recording.missedTimes === 1);
     expect(recording.take()).toEqual([]);
+  });
+
+  test('that a list was missed is told to nobody but those who observe it', async () => {
+    const rows = record(Room);
+    const lists = record(Room, { manyToMany: Object.values(Room.associations) });
+    lists.isWanted = false;
+    const user = await User.create({ username: 'ann' });
+    const room = await Room.create({ name: 'lobby' });
+    await sequelize().transaction(async (transaction) => {
+      await room.setUsers([user], { transaction });
+      await room.removeUsers([user], { transaction });
+      await room.update({ name: 'hall' }, { transaction });
+      lists.isWanted = true;
+    });
+    await until(() => lists.missedTimes === 1 && rows.changes.length === 2);
+    expect(rows.missedTimes).toBe(0);
   });
 
   test('what nobody wants costs no statement', async () => {
