@@ -39,7 +39,10 @@ export interface ModelObserverOptions<M extends Model, Args, Body, View> {
   readonly groupsForSignal?: (row: M) => Iterable<string | number>;
   /** The groups that a subscription is for. Its arguments are those of `subscribe`. @default the group of all rows */
   readonly groupsForConsumer?: (args: Args, ctx: ConsumerContext) => Iterable<string | number>;
-  /** What rows are shown by to this connection, a role for instance; a deleted row is `{ pk }` then. @default all see the same */
+  /**
+   * What rows are shown by to this connection, a role for instance; a deleted row is `{ pk }` then. Views are compared as the keys of a Map
+   * are. Written above `serialize`, it says the type of the view there. @default all see the same
+   */
   readonly view?: (ctx: ConsumerContext) => View;
   /** Whether changes of its many-to-many relations are updates of a row: true, or the names of those. @default false */
   readonly manyToMany?: boolean | readonly string[];
