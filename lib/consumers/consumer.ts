@@ -23,8 +23,8 @@ export interface Link {
   readonly answered: () => void;
   /** Pieces of work that may wait: with more, the connection is closed with 4008. */
   readonly maxQueuedEvents: number;
-  /** Does a piece of work in turn with the frames. It must not reject. */
-  readonly enqueue: (task: () => Promise<void>) => void;
+  /** Does a piece of work in turn with the frames. It must neither throw nor reject. */
+  readonly enqueue: (task: () => undefined | Promise<void>) => void;
   /** Hears of every unexpected error, whose text is kept from the client. */
   readonly onError: (error: unknown, details: ErrorDetails) => void;
 }

@@ -100,11 +100,7 @@ function subscriberOf(link: Link, held: Held, { action, permit }: Pick<Subscribe
     layer: link.layer,
     // Not the context of the action: what is delivered later answers no frame.
     context: new ConnectionContext(link, held),
-    enqueue: (task) => {
-      link.enqueue(async () => {
-        await task();
-      });
-    },
+    enqueue: link.enqueue,
     send: link.send,
     permit,
     onError: (error) => {

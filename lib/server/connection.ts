@@ -9,7 +9,7 @@ import { CloseCode } from '../protocol/close-code.js';
 import { failure, formatEnvelope, parseObject, success } from '../protocol/envelope.js';
 import { ParseError, toErrorReply, ValidationError } from '../protocol/errors.js';
 import type { ChannelLayer } from '../layers/channel-layer.js';
-import { Inbox } from './inbox.js';
+import { Inbox, type Task } from './inbox.js';
 import { type Limits, type RateLimit, TokenBucket } from './limits.js';
 
 /** What all connections of a server share. */
@@ -78,11 +78,7 @@ export class Connection {
       maxQueuedEvents: options.limits.maxQueuedEvents,
       enqueue: (task) => {
         if (this.#inbox.size >= options.limits.maxQueuedEvents) void this.close(CloseCode.tooSlow, 'Too many events wait.');
-        else
-          this.#inbox.push(async () => {
-            await task();
-            await this.#overfull;
-          });
+        else this.#inbox.push(() => this.#perform(task));
       },
       onError: options.onError,
     });
@@ -160,6 +156,11 @@ export class Connection {
       if (this.#queuedFrames <= maxQueuedFrames / 2) this.#readOn();
     });
     if (this.#queuedFrames > maxQueuedFrames) this.#socket.pause();
+  }
+
+  #perform(task: Task): undefined | Promise<void> {
+    const begun = task();
+    return begun === undefined ? this.#overfull : begun.then(() => this.#overfull);
   }
 
   #answer(text: string | null): Promise<void> | undefined {

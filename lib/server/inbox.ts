@@ -1,6 +1,9 @@
+/** A piece of work. It must neither throw nor reject; one that returns no promise is done when it returns. */
+export type Task = () => undefined | Promise<void>;
+
 /** Work that is done one piece at a time, in the order in which it arrived: frames and group messages of one connection or stream. */
 export class Inbox {
-  readonly #tasks: (() => Promise<void>)[] = [];
+  readonly #tasks: Task[] = [];
   #working = Promise.resolve();
   #busy = false;
   #closed = false;
@@ -10,11 +13,19 @@ export class Inbox {
     return this.#tasks.length;
   }
 
-  /** @param task - must not reject */
-  push(task: () => Promise<void>): void {
+  /** A task begins at once if nothing else is being done. */
+  push(task: Task): void {
     if (this.#closed) return;
-    this.#tasks.push(task);
-    if (!this.#busy) this.#working = this.#work();
+    if (this.#busy) {
+      this.#tasks.push(task);
+      return;
+    }
+    // Before it begins: it may push another.
+    this.#busy = true;
+    const begun = task();
+    // An event that is sent already costs no promise: a thousand connections may get it.
+    if (begun === undefined && this.#tasks.length === 0) this.#busy = false;
+    else this.#working = this.#work(begun);
   }
 
   /** Resolves when all that has arrived is done. */
@@ -28,9 +39,8 @@ export class Inbox {
     this.#tasks.length = 0;
   }
 
-  async #work(): Promise<void> {
-    // Before the first task begins: it may push another.
-    this.#busy = true;
+  async #work(begun: undefined | Promise<void>): Promise<void> {
+    await begun;
     for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) await task();
     this.#busy = false;
   }

@@ -39,3 +39,23 @@ test('one that has been idle works again', async () => {
   }
   expect(done).toEqual([1, 2]);
 });
+
+test('what is done at once keeps its turn behind what is not', async () => {
+  const inbox = new Inbox();
+  const order: string[] = [];
+  const atOnce = (name: string) => () => void order.push(name);
+  const { passed, pass } = gate();
+  inbox.push(() => {
+    inbox.push(atOnce('second'));
+    order.push('first');
+    return undefined;
+  });
+  await inbox.idle();
+  inbox.push(() => passed);
+  inbox.push(atOnce('third'));
+  inbox.push(atOnce('fourth'));
+  expect(order).toEqual(['first', 'second']);
+  pass();
+  await inbox.idle();
+  expect(order).toEqual(['first', 'second', 'third', 'fourth']);
+});
