@@ -1,4 +1,4 @@
-import { type Consumer, crud, type ModelContext, modelConsumer, modelObserver, modelSerializer, reply } from 'express-channels';
+import { type Consumer, crud, type ModelContext, modelConsumer, modelObserver, reply, ValidationError } from 'express-channels';
 
 import { Message, Room } from './models.js';
 import type { Serializers } from './serializers.js';
@@ -29,19 +29,17 @@ function chat(
       pk: message.id,
     }),
     groupsForSignal: ({ roomId }) => [`room__${String(roomId)}`],
-    groupsForConsumer: ({ room }: Args) => (room === undefined ? [] : [`room__${JSON.stringify(room)}`]),
+    groupsForConsumer: ({ room }: Args) => (room === undefined ? [] : [`room__${textOf(room)}`]),
     deliver: (ctx, { body, action: name, requestIds }) => {
       for (const id of requestIds) ctx.send({ request_id: id, action: name, ...body });
     },
   });
 
-  const MessageInput = modelSerializer(Message, { fields: ['text', 'user', 'room'] });
-
   const join = async (ctx: ModelContext<Room>, pk: unknown): Promise<void> => {
     const room = await ctx.getObject({ pk });
     await ctx.subscribeInstance({ pk });
     await messages.subscribe(ctx, { room: room.id });
-    await room.addCurrent_user(userOf(ctx) ?? -1);
+    await room.addCurrent_user(userOf(ctx));
   };
 
   return modelConsumer(Room, {
@@ -62,11 +60,13 @@ function chat(
         const room = await ctx.getObject({ pk });
         await ctx.unsubscribeInstance({ pk }, WITHOUT_ID);
         await messages.unsubscribe(ctx, { room: room.id }, WITHOUT_ID);
-        await room.removeCurrent_user(userOf(ctx) ?? -1);
+        await room.removeCurrent_user(userOf(ctx));
       },
       create_message: async (ctx, { message, room: pk }) => {
         const room = await ctx.getObject({ pk });
-        await MessageInput.create({ text: message, user: userOf(ctx), room: room.id });
+        const text = typeof message === 'number' ? String(message) : message;
+        if (typeof text !== 'string') throw new ValidationError({ message: ['Expected a text.'] });
+        await Message.create({ text, userId: userOf(ctx), roomId: room.id });
       },
       subscribe_to_messages_in_room: async (ctx, { pk }) => {
         await messages.subscribe(ctx, { room: pk });
@@ -78,8 +78,13 @@ function chat(
   });
 }
 
-/** The primary key of the connection's user. */
-function userOf({ scope: { user } }: ModelContext<Room>): number | undefined {
+/** Any value makes a name; a number and its text make the same. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** The primary key of the connection's user; without one, a key that the database refuses. */
+function userOf({ scope: { user } }: ModelContext<Room>): number {
   const id: unknown = user === undefined ? undefined : Reflect.get(user, 'id');
-  return typeof id === 'number' ? id : undefined;
+  return typeof id === 'number' ? id : -1;
 }

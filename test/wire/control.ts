@@ -1,5 +1,5 @@
 import express, { type ErrorRequestHandler, type Router } from 'express';
-import type { Association, Model, ModelStatic, Transaction } from 'sequelize';
+import type { Association, Model, ModelStatic, Sequelize, Transaction } from 'sequelize';
 
 import type { Models } from './models.js';
 import { signals } from './observer-consumers.js';
@@ -117,9 +117,16 @@ const performers: ReadonlyMap<string, Perform> = new Map<string, Perform>(
     update_many: async (model, { where, values }, within) => {
       await model.update(columnsOf(model, values), { ...within, where: columnsOf(model, where) });
     },
-    // One by one, so that the ORM takes along what belongs to each.
     delete_many: async (model, { where }, within) => {
-      await model.destroy({ ...within, where: columnsOf(model, where), individualHooks: true });
+      const found = { where: columnsOf(model, where) };
+      if (!takesAlong(model)) {
+        await model.destroy({ ...within, ...found });
+        return;
+      }
+      // One by one: of a set Sequelize leaves to the database what goes with each row, and then nobody hears of it.
+      await databaseOf(model).transaction(within, async (transaction) => {
+        for (const row of await model.findAll({ transaction, ...found })) await row.destroy({ transaction });
+      });
     },
     m2m: async (model, { pk, field, verb, pks }, within) => {
       const row = await find(model, pk, within);
@@ -144,6 +151,16 @@ const ACCESSORS: ReadonlyMap<string, string> = new Map([
   ['set', 'set'],
   ['clear', 'set'],
 ]);
+
+/** Whether rows of other models go with each of its rows. */
+function takesAlong(model: ModelStatic<Model>): boolean {
+  return Object.values(model.associations).some(({ associationType }) => associationType !== 'BelongsTo');
+}
+
+function databaseOf({ sequelize }: ModelStatic<Model>): Sequelize {
+  if (sequelize === undefined) throw new Error('The model is not open.');
+  return sequelize;
+}
 
 async function find(model: ModelStatic<Model>, pk: Json | undefined, within: Within): Promise<Model> {
   return model.findByPk(Number(pk), { ...within, rejectOnEmpty: true });

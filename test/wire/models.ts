@@ -63,7 +63,7 @@ export function openModels() {
     {
       id: id(),
       name: { type: DataTypes.STRING(64), allowNull: false },
-      counter: { type: DataTypes.INTEGER, allowNull: false, defaultValue: 0 },
+      counter: { type: DataTypes.BIGINT, allowNull: false, defaultValue: 0 },
     },
     options,
   );
