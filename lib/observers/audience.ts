@@ -4,7 +4,7 @@ import { Throttled, toErrorReply } from '../protocol/errors.js';
 import { Group } from './group.js';
 import { reportError } from './open-layers.js';
 import { fromMessage } from './other-processes.js';
-import { type RequestId, type Subscription, tick } from './subscription.js';
+import type { RequestId, Subscription } from './subscription.js';
 
 /** Subscriptions that one connection may have with one observer. */
 const MAX_SUBSCRIPTIONS = 1_000;
@@ -16,8 +16,15 @@ export type Deliver = (subscriptions: readonly Subscription[]) => undefined | Pr
 export interface Renewal {
   /** The moment from which on it was read at first. */
   readonly readAt: number;
-  /** Prepares what is read after a moment. */
-  readonly prepare: (after: number) => Promise<Deliver | undefined>;
+  /** Prepares what is read no earlier than at a moment. */
+  readonly prepare: (from: number) => Promise<Renewed>;
+}
+
+/** An event that was prepared again, and when it was read. */
+export interface Renewed {
+  readonly deliver: Deliver | undefined;
+  readonly from: number;
+  readonly until: number;
 }
 
 /** An event as it is told in a group. */
@@ -216,10 +223,9 @@ async function handAnew(
   const others = present.filter((one) => !ahead.includes(one));
   if (others.length > 0) await guarded(others, deliver);
   await guarded(ahead, async () => {
-    const renewed = await renew.prepare(Math.max(...ahead.map(({ seenAt }) => seenAt)));
-    const seenAt = tick();
-    for (const one of ahead) one.seenAt = seenAt;
-    await renewed?.(ahead.filter(({ isOver }) => !isOver));
+    const { deliver: deliverRenewed, from, until } = await renew.prepare(Math.max(...ahead.map(({ seenFrom }) => seenFrom)));
+    for (const one of ahead) Object.assign(one, { seenFrom: from, seenAt: until });
+    await deliverRenewed?.(ahead.filter(({ isOver }) => !isOver));
   });
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Association, Model, ModelStatic } from 'sequelize';
 
 import type { ChannelLayer } from '../layers/channel-layer.js';
-import type { Deliver } from './audience.js';
+import type { Deliver, Renewed } from './audience.js';
 import { Audiences, type Message } from './audiences.js';
 import { checkModel, observeChanges } from '../changes/model-changes.js';
 import { isShared, reportError, watch, type Watcher } from './open-layers.js';
@@ -59,6 +59,8 @@ export class RowEvents implements Watcher, ChangeListener {
   /** The last events of other processes: each comes in a message for each of its groups. */
   readonly #others = new Map<string, RowEvent>();
   readonly #heard = new Heard();
+  /** What was read again last. */
+  readonly #readings = new Map<string, Reading>();
   /** The rows of the next changes are read after this moment, at which the last ones were told. */
   #readFrom = 0;
   #stop: (() => void) | undefined;
@@ -161,19 +163,34 @@ export class RowEvents implements Watcher, ChangeListener {
 
   #deliver(event: RowEvent, parts: readonly RowPart[], { pk, readAt, shared }: Origin): void {
     const { prepare } = this.#telling;
-    let renewed: { readonly readAt: number; readonly event: RowEvent } | undefined;
-    const renew = (after: number): RowEvent => {
-      if (renewed === undefined || renewed.readAt <= after)
-        renewed = { readAt: tick(), event: { pk: event.pk, row: once(() => this.#read(pk)) } };
-      return renewed.event;
+    const toldAt = tick();
+    const again = async (part: RowPart, from: number): Promise<Renewed> => {
+      const read = this.#readAgain(pk, Math.max(from, toldAt));
+      const deliver = await prepare(read.event, part);
+      return { deliver, from: read.from, until: await read.until() };
     };
     this.audiences.tell(
       parts.map((part) => ({
         group: part.group,
         prepare: async () => (shared && (await this.#isBack(event, part, pk)) ? undefined : prepare(event, part)),
-        ...(part.action !== 'delete' && { renew: { readAt, prepare: (after) => prepare(renew(after), part) } }),
+        ...(part.action !== 'delete' && { renew: { readAt, prepare: (from) => again(part, from) } }),
       })),
     );
+  }
+
+  /** Reads a row no earlier than from a moment on; once for all that ask for it together. */
+  #readAgain(pk: PrimaryKey, from: number): Reading {
+    const key = keyOf(pk);
+    const last = this.#readings.get(key);
+    if (last !== undefined && last.from >= from) return last;
+    const row = once(() => this.#read(pk));
+    const reading = { from: tick(), event: { pk: toJsonKey(pk), row }, until: once(() => row().then(tick)) };
+    void reading.until().catch(() => undefined);
+    this.#readings.delete(key);
+    this.#readings.set(key, reading);
+    const [oldest] = this.#readings.keys();
+    if (this.#readings.size > MAX_OTHERS && oldest !== undefined) this.#readings.delete(oldest);
+    return reading;
   }
 
   /** Whether a row that was deleted, or has left a group, is in it again: another process may have told of that before. */
@@ -225,6 +242,13 @@ export class RowEvents implements Watcher, ChangeListener {
     const where = { [this.#model.primaryKeyAttribute]: pk };
     return (await this.#model.unscoped().findOne({ where })) ?? undefined;
   }
+}
+
+/** A row that is read again. */
+interface Reading {
+  readonly event: RowEvent;
+  readonly from: number;
+  readonly until: () => Promise<number>;
 }
 
 /** Where an event comes from. */

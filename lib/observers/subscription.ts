@@ -22,8 +22,10 @@ export class Subscription {
   readonly #idText: string;
   /** What was told up to this moment is none of its events. */
   since = now();
-  /** The moment at which the newest state was read that the client has: what was read before may be older. */
+  /** The moment until which the newest state was read that the client has: what was read before may be older. */
   seenAt = -1;
+  /** The moment from which on that was read; what is read again no earlier is no older. */
+  seenFrom = -1;
   /** Whether the client has the row that it is subscribed to. */
   isVisible = true;
   isOver = false;

@@ -87,7 +87,7 @@ function sendState(inForce: readonly Subscription[], state: () => Promise<State>
     try {
       const { action, outcome, isVisible } = await state();
       const seenAt = tick();
-      for (const one of present) Object.assign(one, { since: start, seenAt, isVisible });
+      for (const one of present) Object.assign(one, { since: start, seenFrom: seenAt, seenAt, isVisible });
       first.send(formatEvent(action, outcome));
     } catch (error) {
       for (const one of present) one.since = start;
