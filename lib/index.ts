@@ -4,6 +4,7 @@ export type { Handler, Next } from './http/handler.js';
 export type { Application } from './http/application.js';
 export type { Scope } from './auth/scope.js';
 export type { AllowedOrigins } from './auth/origin.js';
+export type { SessionStore } from './auth/login-session.js';
 export type { BearerTokenOptions } from './auth/bearer-token.js';
 export {
   type ActionRequest,

@@ -18,13 +18,15 @@ import type { Identity } from './identity.js';
 import { hasSession, LoginSession } from './login-session.js';
 import type { ConnectRequest } from './permissions.js';
 import { RequestLogin } from './request-login.js';
+import type { Revocations } from './revocations.js';
 import type { Scope } from './scope.js';
-import { watchSession } from './session-watch.js';
 
 /** Options of a {@link Login}. */
 export interface LoginOptions extends AuthenticationOptions {
   /** Further headers of the handshake that travel with actions. */
   readonly forwardHeaders: readonly string[];
+  /** Ends of sessions, of all logins. */
+  readonly revocations: Revocations;
 }
 
 /** The connect rules of the consumer behind a socket; they throw to refuse. */
@@ -193,14 +195,18 @@ export class Login {
     this.#unwatch = undefined;
     const session = this.#session;
     if (session === undefined || this.#onEnd === undefined) return;
-    this.#unwatch = watchSession(session.store, session.id, () => {
-      // Then its reply is still to be sent.
-      if (!this.#isLeaving(session)) this.#end(CloseCode.loginEnded);
-    });
+    const ended = (): void => {
+      // If an action of ours has ended it, its reply is still to be sent.
+      if (this.#session === session && !this.#isLeaving(session)) this.#end(CloseCode.loginEnded);
+    };
+    const doubted = (): void => {
+      session.read().then((data) => {
+        if (data === undefined) ended();
+      }, this.#options.onError);
+    };
+    this.#unwatch = this.#options.revocations.listen(session, { ended, doubted });
     // It may have ended before anybody watched, while the handshake was being decided for instance.
-    session.read().then((data) => {
-      if (data === undefined && this.#session === session && !this.#isLeaving(session)) this.#end(CloseCode.loginEnded);
-    }, this.#options.onError);
+    doubted();
   }
 
   /** Whether the action that runs has destroyed or regenerated the session itself. */

@@ -1,5 +1,6 @@
 import type { BearerTokenOptions } from '../auth/bearer-token.js';
 import { checkForwardedHeaders } from '../auth/forwarded-headers.js';
+import type { SessionStore } from '../auth/login-session.js';
 import { type AllowedOrigins, checkOrigins } from '../auth/origin.js';
 import type { ErrorDetails } from '../consumers/consumer.js';
 import type { ChannelLayer } from '../layers/channel-layer.js';
@@ -11,6 +12,11 @@ import { type Limits, limitsOf, type RateLimit } from './limits.js';
 export interface ChannelsOptions {
   /** The bus of group messages. @default memoryLayer(): one process */
   readonly layer?: ChannelLayer;
+  /**
+   * The store of the application's sessions, where several processes share it: a logout is told to the others' sockets also by a process
+   * that has had no socket yet. @default found by the first socket with a session
+   */
+  readonly sessionStore?: SessionStore;
   /** Other origins than the server's own whose pages may open sockets. @default none */
   readonly origins?: AllowedOrigins;
   /** Where a handshake may carry a bearer token besides its `Authorization` header. @default only there */
@@ -46,11 +52,16 @@ const INTERVAL: Shape = {
   fits: (value) => value === false || isObject(value),
 };
 
+const A_LAYER = 'a channel layer such as memoryLayer()';
+const LAYER_METHODS = ['join', 'leave', 'send', 'onGap', 'close'];
+const STORE_METHODS = ['get', 'destroy', 'createSession'];
+
 /** What each option is, before its parts are looked at. */
 const SHAPES: Readonly<Record<keyof ChannelsOptions, Shape>> = {
-  layer: {
-    expected: 'a channel layer such as memoryLayer()',
-    fits: (value) => isObject(value) && typeof value['send'] === 'function',
+  layer: { expected: A_LAYER, fits: isObject },
+  sessionStore: {
+    expected: 'a store of express-session',
+    fits: (value) => isObject(value) && STORE_METHODS.every((name) => typeof value[name] === 'function'),
   },
   origins: {
     expected: "a list such as ['https://app.example.com'], or a function",
@@ -75,7 +86,8 @@ export function checkOptions(options: ChannelsOptions): void {
     const value = given.get(name);
     if (value !== undefined && !fits(value)) throw unexpected(`\`${name}\``, expected, value);
   }
-  const { origins, forwardHeaders = [], bearerToken = {}, limits = {}, heartbeat, revalidate, rate } = options;
+  const { layer, origins, forwardHeaders = [], bearerToken = {}, limits = {}, heartbeat, revalidate, rate } = options;
+  checkLayer(layer);
   checkOrigins(origins);
   checkForwardedHeaders(forwardHeaders);
   checkKeys('`bearerToken`', bearerToken, ['protocol', 'query']);
@@ -91,6 +103,14 @@ export function checkOptions(options: ChannelsOptions): void {
     checkKeys(`\`${name}\``, interval, ['everyMs']);
     checkParts(`${name}.`, interval, 'a positive number of milliseconds below 2^31', isTime);
   }
+}
+
+/** A layer of the application's own may lack what another version did not ask for. */
+function checkLayer(layer: unknown): void {
+  if (!isObject(layer)) return;
+  const missing = LAYER_METHODS.filter((name) => typeof layer[name] !== 'function').map((name) => `${name}()`);
+  if (typeof layer['shared'] !== 'boolean') missing.push('shared');
+  if (missing.length > 0) throw new TypeError(`Expected \`layer\` to be ${A_LAYER}, got one without ${missing.join(', ')}.`);
 }
 
 function checkParts(prefix: string, parts: object, expected: string, fits: (value: unknown) => boolean): void {

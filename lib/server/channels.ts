@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 
 import type { Login } from '../auth/login.js';
+import { Revocations } from '../auth/revocations.js';
 import { Consumer } from '../consumers/consumer.js';
 import { type GroupMessage, sendToGroup } from '../consumers/groups.js';
 import { type Application, defaultApplication, isApplication, isRouter } from '../http/application.js';
@@ -43,6 +44,7 @@ export class Channels {
   readonly #layer: ChannelLayer;
   readonly #connectionOptions: ConnectionOptions;
   readonly #closeLayer: () => void;
+  readonly #revocations: Revocations;
   #own: Server | undefined;
   #closing: Promise<void> | undefined;
 
@@ -52,9 +54,12 @@ export class Channels {
     this.#app = app;
     this.#layer = options.layer ?? memoryLayer();
     const onError = guarded(options.onError ?? logError);
-    this.#closeLayer = openLayer(this.#layer, (error) => {
+    const onOwnError = (error: unknown): void => {
       onError(error, {});
-    });
+    };
+    this.#closeLayer = openLayer(this.#layer, onOwnError);
+    this.#revocations = new Revocations(this.#layer, onOwnError);
+    if (options.sessionStore !== undefined) this.#revocations.watch(options.sessionStore);
     this.#connectionOptions = {
       app,
       layer: this.#layer,
@@ -74,9 +79,8 @@ export class Channels {
         middleware: this.#middleware,
         timeoutMs: options.handshakeTimeoutMs ?? 10_000,
         forwardHeaders: options.forwardHeaders ?? [],
-        onError: (error) => {
-          onError(error, {});
-        },
+        revocations: this.#revocations,
+        onError: onOwnError,
       },
       opened: (socket, login, consumer) => {
         this.#open(socket, login, consumer);
@@ -206,6 +210,7 @@ export class Channels {
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
     this.#closeLayer();
+    await this.#revocations.close();
     await this.#layer.close();
   }
 

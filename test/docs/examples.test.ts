@@ -13,6 +13,7 @@ import {
   defineConsumer,
   dispatch,
   expressPermission,
+  memoryLayer,
   type Permission,
   type RedisLayer,
   redisLayer,
@@ -268,12 +269,21 @@ describe('docs/LOGIN.md', () => {
     expect(await anonymous.request({ action: 'list' })).toMatchObject({ response_status: 403 });
   });
 
+  test('a store is watched from the beginning, also before the first socket', async () => {
+    const store = new session.MemoryStore();
+    const { destroy } = store;
+    const given = { app: express(), createChannels, store, layer: { ...memoryLayer(), shared: true } };
+    const { channels } = await runBlock(block('docs/LOGIN.md', 1), given, ['channels']);
+    keep(channels);
+    expect(store.destroy).not.toBe(destroy);
+  });
+
   test('a bearer token comes by header, subprotocol or query, and is renewed', async () => {
     const me = express.Router().get('/', (req, res) => {
       res.json(req.user);
     });
     const app = express();
-    const values = await runBlock(block('docs/LOGIN.md', 1), { app, me, passport, createChannels, viewAsConsumer }, ['channels']);
+    const values = await runBlock(block('docs/LOGIN.md', 2), { app, me, passport, createChannels, viewAsConsumer }, ['channels']);
     const channels = keep(values['channels']);
     const token = (sub: string): string => jwt.sign({ sub }, 'keep this secret', { expiresIn: 60 });
     for (const options of [{ headers: { authorization: `Bearer ${token('1')}` } }, { protocols: ['bearer', token('1')] }]) {
@@ -282,7 +292,7 @@ describe('docs/LOGIN.md', () => {
     }
     const client = await connect(channels, `/ws/me?access_token=${token('1')}`);
     expect(await client.request({ action: 'list' })).toMatchObject({ data: { id: '1' } });
-    const renewal: object = JSON.parse(block('docs/LOGIN.md', 2).code) as object;
+    const renewal: object = JSON.parse(block('docs/LOGIN.md', 3).code) as object;
     expect(await client.request(renewal)).toMatchObject({ response_status: 400 });
     expect(await client.request({ ...renewal, token: 'abc' })).toMatchObject({ response_status: 401 });
     expect(await client.request({ ...renewal, token: token('2') })).toMatchObject({ response_status: 403 });
@@ -295,7 +305,7 @@ describe('docs/LOGIN.md', () => {
 
   test('options and permissions are what they are said to be', async () => {
     const app = express();
-    for (const index of [3, 5]) {
+    for (const index of [4, 6]) {
       const { channels } = await runBlock(block('docs/LOGIN.md', index), { app, createChannels }, ['channels']);
       keep(channels);
     }
@@ -306,7 +316,7 @@ describe('docs/LOGIN.md', () => {
         else res.sendStatus(403);
       };
     const names = ['isNurse', 'membersOnly', 'asOverHttp', 'rule'];
-    const rules = await runBlock(block('docs/LOGIN.md', 4), { requireRole, router: plainRouter() }, [...names, 'users']);
+    const rules = await runBlock(block('docs/LOGIN.md', 5), { requireRole, router: plainRouter() }, [...names, 'users']);
     const channels = keep(createChannels(app));
     channels.use(asUser);
     for (const name of names) {

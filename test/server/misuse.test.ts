@@ -3,12 +3,14 @@ import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 
 import express from 'express';
+import session from 'express-session';
 import {
   and,
   type ChannelsOptions,
   createChannels,
   dispatch,
   expressPermission,
+  memoryLayer,
   not,
   or,
   permission,
@@ -27,7 +29,7 @@ const given = (value: unknown) => value as never;
 
 describe('an option that createChannels() would not read, or could not mean, is told at start-up', () => {
   const OPTIONS =
-    'Options are: layer, origins, bearerToken, revalidate, reauthenticate, forwardHeaders, handshakeTimeoutMs, heartbeat, limits, rate, onError.';
+    'Options are: layer, sessionStore, origins, bearerToken, revalidate, reauthenticate, forwardHeaders, handshakeTimeoutMs, heartbeat, limits, rate, onError.';
   const LIMITS = 'Options are: maxFrameBytes, maxQueuedFrames, maxQueuedEvents, maxQueuedBytes, maxMalformedFrames.';
   test.each<[options: unknown, message: string]>([
     [5, 'Expected the options of createChannels() to be an object, got 5.'],
@@ -36,6 +38,17 @@ describe('an option that createChannels() would not read, or could not mean, is 
     [{ limits: { maxFrames: 5 } }, `Unknown option \`maxFrames\` for \`limits\`. ${LIMITS}`],
     [{ limits: 5 }, 'Expected `limits` to be an object such as { maxFrameBytes: 65536 }, got 5.'],
     [{ layer: 'redis' }, "Expected `layer` to be a channel layer such as memoryLayer(), got 'redis'."],
+    [
+      { layer: { send: rule, join: rule, leave: rule } },
+      'Expected `layer` to be a channel layer such as memoryLayer(), got one without onGap(), close(), shared.',
+    ],
+    [
+      { layer: { ...memoryLayer(), shared: 'yes', join: true } },
+      'Expected `layer` to be a channel layer such as memoryLayer(), got one without join(), shared.',
+    ],
+    [{ sessionStore: 'redis' }, "Expected `sessionStore` to be a store of express-session, got 'redis'."],
+    [{ sessionStore: session }, 'Expected `sessionStore` to be a store of express-session, got [Function: session].'],
+    [{ sessionStore: new Map() }, 'Expected `sessionStore` to be a store of express-session, got Map(0) {}.'],
     [{ origins: true }, "Expected `origins` to be a list such as ['https://app.example.com'], or a function, got true."],
     [
       { origins: 'https://a.b' },

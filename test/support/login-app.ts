@@ -50,19 +50,25 @@ export class CountingStore extends session.MemoryStore {
   }
 }
 
-export interface LoginApp {
+export interface LoginApp<Store extends session.Store = CountingStore> {
   readonly app: Express;
   /** For `channels.use`: what the app itself uses. */
   readonly middleware: readonly RequestHandler[];
-  readonly store: CountingStore;
+  readonly store: Store;
   /** Who may log in, by name; the password is the name as well. */
   readonly users: Map<string, TestUser>;
 }
 
-export type LoginAppOptions = Partial<Omit<session.SessionOptions, 'store'>> & { readonly store?: CountingStore };
+type SessionOptions = Partial<Omit<session.SessionOptions, 'store'>>;
+export type LoginAppOptions = SessionOptions & { readonly store?: CountingStore };
 
 /** An ordinary application with a login: express-session and passport-local, shared by HTTP and sockets. */
 export function createLoginApp({ store = new CountingStore(), ...options }: LoginAppOptions = {}): LoginApp {
+  return createLoginAppOn(store, options);
+}
+
+/** The same with a store of another kind. */
+export function createLoginAppOn<Store extends session.Store>(store: Store, options: SessionOptions = {}): LoginApp<Store> {
   const users = new Map<string, TestUser>([
     ['alice', { id: 1, name: 'alice', role: 'nurse' }],
     ['bob', { id: 2, name: 'bob', role: 'doctor' }],
