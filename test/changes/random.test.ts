@@ -44,14 +44,9 @@ async function write(random: Random, transaction: Transaction | null): Promise<u
     () => Thing.upsert({ id, name: text, ownerId: null }, options),
     () =>
       Thing.bulkCreate(
-        [
-          { id, name: text, ownerId: null },
-          { id: 20_000 + one, name: text, ownerId: null },
-        ],
-        {
-          updateOnDuplicate: ['name'],
-          ...options,
-        },
+        // A row may not be met twice by one statement.
+        [...new Set([id, 20_000 + one])].map((key) => ({ id: key, name: text, ownerId: null })),
+        { updateOnDuplicate: ['name'], ...options },
       ),
     () => Note.findOrCreate({ where: { text }, paranoid: false, ...options }),
     () => Note.upsert({ text, deletedAt: null }, options),
