@@ -194,11 +194,12 @@ async function freePort() {
 /** A server on a free port, which sends an event whenever it is told to. */
 async function serve(side, redis) {
   const { createChannels, defineConsumer, modelObserver, redisLayer, signalObserver } = await import('express-channels');
-  const layer = redis === '' ? {} : { layer: redisLayer({ url: redis }) };
+  // No pings among the bytes that are counted.
+  const options = { heartbeat: false, ...(redis !== '' && { layer: redisLayer({ url: redis }) }) };
   let counter = FIRST_REQUEST_ID;
   const channelsOf = (observer) => {
     const follow = async (ctx) => void (await observer.subscribe(ctx));
-    return createChannels(undefined, layer)
+    return createChannels(undefined, options)
       .route('/ws', defineConsumer({ actions: { follow } }))
       .listen(0, '127.0.0.1');
   };

@@ -124,9 +124,10 @@ export class Audience {
 
   /** Hands an event to each connection of a group, in turn with its frames: to those of its subscriptions that may have it by then. */
   deliver(group: string, told: Told): void {
-    for (const { signal, enqueue } of this.#groups.get(group)?.subscribers() ?? []) {
-      enqueue(() => this.#deliverTo(group, signal, told));
-    }
+    const known = this.#groups.get(group);
+    if (known === undefined) return;
+    for (const [one] of known.byConnection())
+      one?.subscriber.enqueue(() => this.#deliverTo(known.of(one.subscriber.signal), told));
   }
 
   /** Tells everybody that events may have been lost: once for each request_id, however many groups it stands for. */
@@ -142,8 +143,8 @@ export class Audience {
     }
   }
 
-  #deliverTo(group: string, signal: AbortSignal, told: Told): undefined | Promise<void> {
-    const present = (this.#groups.get(group)?.of(signal) ?? []).filter(({ since }) => since < told.moment);
+  #deliverTo(own: readonly Subscription[], told: Told): undefined | Promise<void> {
+    const present = own.filter(({ since }) => since < told.moment);
     if (present.length === 0) return undefined;
     const verdicts = present.map((one) => one.subscriber.permit());
     if (verdicts.every((verdict) => verdict === true)) return hand(present, told);

@@ -1,9 +1,9 @@
-import type { Subscriber } from './subscriber.js';
 import type { RequestId, Subscription } from './subscription.js';
 
 /** The subscriptions of one group, by connection and request_id. */
 export class Group {
-  readonly #members = new Map<AbortSignal, Map<RequestId, Subscription>>();
+  /** A list is never changed, but replaced: whoever goes through it need not copy it. */
+  readonly #members = new Map<AbortSignal, readonly Subscription[]>();
   /** Takes the messages of other processes. */
   readonly receiver: (message: string) => void;
   /** Settles when they arrive. */
@@ -19,35 +19,33 @@ export class Group {
 
   add(added: Subscription): void {
     const { signal } = added.subscriber;
-    const own = this.#members.get(signal);
-    if (own === undefined) this.#members.set(signal, new Map([[added.requestId, added]]));
-    else own.set(added.requestId, added);
+    this.#members.set(signal, [...this.of(signal), added]);
   }
 
   /** @returns whether it was there */
   delete(deleted: Subscription): boolean {
     const { signal } = deleted.subscriber;
-    const own = this.#members.get(signal);
-    if (own?.get(deleted.requestId) !== deleted) return false;
-    own.delete(deleted.requestId);
-    if (own.size === 0) this.#members.delete(signal);
-    return true;
+    const own = this.of(signal);
+    const others = own.filter((one) => one !== deleted);
+    if (others.length > 0) this.#members.set(signal, others);
+    else this.#members.delete(signal);
+    return others.length < own.length;
   }
 
   find(signal: AbortSignal, requestId: RequestId): Subscription | undefined {
-    return this.#members.get(signal)?.get(requestId);
+    return this.of(signal).find((one) => one.requestId === requestId);
   }
 
-  of(signal: AbortSignal): Subscription[] {
-    return [...(this.#members.get(signal)?.values() ?? [])];
+  of(signal: AbortSignal): readonly Subscription[] {
+    return this.#members.get(signal) ?? [];
   }
 
   all(): Subscription[] {
-    return [...this.#members.values()].flatMap((own) => [...own.values()]);
+    return [...this.#members.values()].flat();
   }
 
-  /** One for each connection. */
-  subscribers(): Subscriber[] {
-    return [...this.#members.values()].flatMap((own) => [...own.values()].slice(0, 1).map(({ subscriber }) => subscriber));
+  /** Those of each connection. */
+  byConnection(): Iterable<readonly Subscription[]> {
+    return this.#members.values();
   }
 }

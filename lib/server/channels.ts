@@ -82,8 +82,8 @@ export class Channels {
         revocations: this.#revocations,
         onError: onOwnError,
       },
-      opened: (socket, login, consumer) => {
-        this.#open(socket, login, consumer);
+      opened: (socket, transport, login, consumer) => {
+        this.#open(socket, transport, login, consumer);
       },
     });
   }
@@ -227,8 +227,8 @@ export class Channels {
     else refuseUpgrade(upgrade, 404);
   }
 
-  #open(webSocket: WebSocket, login: Login, consumer: Consumer): void {
-    const connection = new Connection(webSocket, login, consumer, this.#connectionOptions);
+  #open(webSocket: WebSocket, transport: Duplex, login: Login, consumer: Consumer): void {
+    const connection = new Connection(webSocket, transport, login, consumer, this.#connectionOptions);
     this.#connections.add(connection);
     webSocket.once('close', () => this.#connections.delete(connection));
   }

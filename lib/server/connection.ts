@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import type { Duplex } from 'node:stream';
 
 import type { WebSocket } from 'ws';
 
@@ -11,6 +12,7 @@ import { ParseError, toErrorReply, ValidationError } from '../protocol/errors.js
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { Inbox, type Task } from './inbox.js';
 import { type Limits, type RateLimit, TokenBucket } from './limits.js';
+import { textFrame } from './text-frame.js';
 
 /** What all connections of a server share. */
 export interface ConnectionOptions {
@@ -36,6 +38,7 @@ const READ_GRACE_MS = 1_000;
 /** One socket: its frames in order, its limits, its signs of life. */
 export class Connection {
   readonly #socket: WebSocket;
+  readonly #transport: Duplex;
   readonly #login: Login;
   readonly #options: ConnectionOptions;
   readonly #abort = new AbortController();
@@ -53,8 +56,10 @@ export class Connection {
   #draining = false;
   #closing = false;
 
-  constructor(socket: WebSocket, login: Login, consumer: Consumer, options: ConnectionOptions) {
+  /** @param transport - what the socket writes to */
+  constructor(socket: WebSocket, transport: Duplex, login: Login, consumer: Consumer, options: ConnectionOptions) {
     this.#socket = socket;
+    this.#transport = transport;
     this.#login = login;
     this.#options = options;
     // Many actions may run beside each other and listen: that is no leak for Node to warn of.
@@ -201,7 +206,9 @@ export class Connection {
 
   #send(frame: string | Uint8Array): void {
     if (this.#closing || this.#socket.readyState !== this.#socket.OPEN) return;
-    this.#socket.send(frame);
+    // The socket compresses nothing, so none of its own frames waits, and it writes each in one go: this one comes between two of them.
+    if (typeof frame === 'string') this.#transport.write(textFrame(frame));
+    else this.#socket.send(frame);
     if (this.#socket.bufferedAmount <= this.#options.limits.maxQueuedBytes) return;
     this.#overfull ??= this.#taken().then(() => {
       this.#overfull = undefined;

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 import { type WebSocket, WebSocketServer } from 'ws';
 
@@ -17,8 +18,8 @@ export interface HandshakesOptions {
   readonly bearerToken: BearerTokenOptions;
   readonly maxFrameBytes: number;
   readonly login: LoginOptions;
-  /** Takes over the sockets that are let in. */
-  readonly opened: (socket: WebSocket, login: Login, consumer: Consumer) => void;
+  /** Takes over the sockets that are let in, and what they write to. */
+  readonly opened: (socket: WebSocket, transport: Duplex, login: Login, consumer: Consumer) => void;
 }
 
 /** Turns upgrades into sockets, or refuses them: origin, login, connect rules. */
@@ -93,7 +94,7 @@ export class Handshakes {
     }
     this.#cookies.set(req, cookiesOf(authentication.exchange.res.getHeader('set-cookie')));
     this.#sockets.handleUpgrade(req, socket, head, (webSocket) => {
-      this.#options.opened(webSocket, login, consumer);
+      this.#options.opened(webSocket, socket, login, consumer);
     });
   }
 
