@@ -6,39 +6,13 @@ import {
   defineConsumer,
 } from 'express-channels';
 import type { TestClient, TestFrame } from 'express-channels/testing';
-import {
-  type CreationOptional,
-  DataTypes,
-  type InferAttributes,
-  type InferCreationAttributes,
-  Model,
-  Sequelize,
-} from 'sequelize';
+import { Sequelize } from 'sequelize';
 
 import * as sqlite from '../../../example-app/src/sqlite.js';
 import { serve, type Served } from '../../support/serve.js';
+import { defineItem } from './item.js';
 
-/** A row of a room, with a column that not everybody may see. */
-export class Item extends Model<InferAttributes<Item>, InferCreationAttributes<Item>> {
-  declare id: CreationOptional<number>;
-  declare room: string;
-  declare text: CreationOptional<string>;
-  declare secret: CreationOptional<string>;
-}
-
-export const CANARY = 'canary-7d1f';
-
-export function defineItem(sequelize: Sequelize): void {
-  Item.init(
-    {
-      id: { type: DataTypes.INTEGER, primaryKey: true, autoIncrement: true },
-      room: { type: DataTypes.STRING, allowNull: false },
-      text: { type: DataTypes.STRING, allowNull: false, defaultValue: '' },
-      secret: { type: DataTypes.STRING, allowNull: false, defaultValue: CANARY },
-    },
-    { sequelize, tableName: 'items', timestamps: false },
-  );
-}
+export * from './item.js';
 
 /** Items in SQLite in memory, which are empty before each test. */
 export function useItems(): void {
@@ -84,9 +58,4 @@ export async function ask(client: TestClient, action: string, requestId: unknown
   const frame = await client.receive();
   if (frame['action'] !== action || Number(frame['response_status']) >= 400)
     throw new Error(`Expected ${action} to be answered, got ${JSON.stringify(frame)}.`);
-}
-
-/** Who a user of the header `x-user` is. */
-export function nameOf(user: unknown): string {
-  return typeof user === 'object' && user !== null && 'username' in user ? String(user.username) : 'nobody';
 }
