@@ -8,6 +8,9 @@ import { ServerProcess } from './server-process.js';
 // A package of CommonJS, whose default export TypeScript takes for a property of it, and Jest for the whole.
 const { default: dcrf } = jest.requireActual<typeof exported>('dcrf-client');
 
+// A process takes a second to start, on a busy machine several.
+jest.setTimeout(30_000);
+
 type Client = ReturnType<typeof dcrf.connect>;
 type Options = Parameters<typeof dcrf.connect>[1];
 type Row = Record<string, unknown>;

@@ -3,6 +3,9 @@ import { once } from 'node:events';
 
 import { runToEnd, ServerProcess } from './server-process.js';
 
+// A process takes a second to start, on a busy machine several.
+jest.setTimeout(30_000);
+
 describe('npm run wire-server', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('serves its port until %s', async (signal) => {
     const server = await ServerProcess.start();

@@ -10,7 +10,8 @@ const SHARED = join(__dirname, '../../../shared/wire');
 const missing = existsSync(SHARED) ? undefined : `there is no folder ${SHARED}`;
 const shared = missing === undefined ? readdirSync(SHARED).filter((file) => file.endsWith('.json')) : [];
 
-const files = [...shared.map((file) => join(SHARED, file)), join(__dirname, 'more.json')];
+const ours = ['more.json', 'more-observers.json'];
+const files = [...shared.map((file) => join(SHARED, file)), ...ours.map((file) => join(__dirname, file))];
 const scenarios = files.flatMap((file): Play[] =>
   readScenarios(file).map((scenario) => ({ area: basename(file, '.json'), scenario })),
 );
@@ -59,7 +60,7 @@ async function playThem(express: string, waiting: Iterable<Play>, outcomes: Map<
 }
 
 describe.each(versions)('with $express', ({ plays, outcomes }) => {
-  const isOurs = ({ area }: Play): boolean => area === 'more';
+  const isOurs = ({ area }: Play): boolean => ours.includes(`${area}.json`);
   const areHeld = (held: readonly Play[]): void => {
     test.each(held.map(({ area, scenario }) => [area, scenario.name, scenario] as const))('%s: %s', (_area, _name, scenario) => {
       const outcome = outcomes.get(scenario);

@@ -3,7 +3,7 @@ import { play } from './runner.js';
 import type { ExpectedFrame, Json, Step } from './scenario.js';
 import { startWireServer, type WireServer } from './wire-server.js';
 
-const LATEST_MS = 100;
+const LATEST_MS = 400;
 
 let server: WireServer;
 
@@ -47,7 +47,7 @@ describe('a play passes', () => {
       'when what comes meanwhile is listed',
       [
         { send: get('list'), pipelined: true },
-        { wait: 50, expect: [list] },
+        { wait: 300, expect: [list] },
       ],
     ],
     ['when the server closes as listed', [{ sendParts: [['x', 2_000_000]], expect: [], closed: [{ conn: 'a', code: 1009 }] }]],
