@@ -16,7 +16,7 @@ export const page = readFileSync(join(ROOT, PAGE), 'utf8');
 /** All blocks of the page. */
 export const blocks = codeBlocks(PAGE);
 
-/** What one of the two tests of the page executes; the other one executes the rest. */
+/** What two of the three tests of the page execute; the third one executes the rest. */
 export const MODEL_SECTIONS = [
   'A consumer of a model',
   'Mixins, one by one',
@@ -24,6 +24,7 @@ export const MODEL_SECTIONS = [
   'Decorators',
   'Querysets and look-ups',
 ];
+export const OBSERVER_SECTIONS = ['Observers', 'The tutorial: a chat'];
 
 /** The page's TypeScript by the path of the file that the first line names. */
 const files = new Map(blocks.filter(({ language }) => language === 'ts').map((block) => [pathOf(block), block]));
