@@ -52,6 +52,7 @@ export {
   signalObserver,
   type SignalObserverOptions,
 } from './observers/signal-observer.js';
+export type { AnyModel, NotifyOptions, RowKey } from './observers/notify.js';
 export { crud, type CrudName } from './consumers/crud.js';
 export { limitOffset, type LimitOffsetOptions, type Paginate, type Pagination } from './consumers/pagination.js';
 export { keyset, type KeysetOptions } from './consumers/keyset.js';

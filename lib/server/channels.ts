@@ -13,7 +13,7 @@ import { type Application, defaultApplication, isApplication, isRouter } from '.
 import type { Handler } from '../http/handler.js';
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { memoryLayer } from '../layers/memory-layer.js';
-import { notifyChanged } from '../changes/model-changes.js';
+import { type AnyModel, notify, type NotifyOptions, type RowKey } from '../observers/notify.js';
 import { openLayer } from '../observers/open-layers.js';
 import { CloseCode } from '../protocol/close-code.js';
 import { got } from '../protocol/options.js';
@@ -176,10 +176,14 @@ export class Channels {
    * Tells observers of rows that were written past the ORM: by raw SQL, by the database's own cascades or with `hooks: false`. Those that
    * are there count as updated, the others as deleted.
    *
-   * @throws TypeError for a model that is none
+   * @throws TypeError for a model that is none, or for what is no list of primary keys
+   *
+   * @example
+   * await sequelize.query('UPDATE posts SET pinned = true WHERE id = 5');
+   * channels.notify(Post, [5]);
    */
-  notify(...args: Parameters<typeof notifyChanged>): void {
-    notifyChanged(...args);
+  notify(model: AnyModel, pks: readonly RowKey[], options?: NotifyOptions): void {
+    notify(model, pks, options);
   }
 
   /** Number of open sockets. */
