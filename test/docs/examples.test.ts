@@ -10,10 +10,13 @@ import {
   type Channels,
   type Consumer,
   createChannels,
+  crud,
   defineConsumer,
   dispatch,
   expressPermission,
   memoryLayer,
+  modelConsumer,
+  modelSerializer,
   type Permission,
   type RedisLayer,
   redisLayer,
@@ -36,7 +39,7 @@ const pages = [
   'README.md',
   ...readdirSync(join(__dirname, '../../docs'))
     // Tests of their own execute the blocks of these.
-    .filter((name) => name.endsWith('.md') && !['COMING-FROM-DCRF.md', 'MODELS.md'].includes(name))
+    .filter((name) => name.endsWith('.md') && !['COMING-FROM-DCRF.md', 'MODELS.md', 'OBSERVERS.md'].includes(name))
     .map((name) => `docs/${name}`),
 ];
 /** Blocks that a test has executed; shell commands are what the checks of a clean checkout run. */
@@ -386,6 +389,27 @@ describe('docs/ROUTERS.md and docs/PROTOCOL.md', () => {
       else expect(await client.receive()).toEqual(JSON.parse(line.slice(2)));
     }
   });
+});
+
+test('the subscriptions of docs/PROTOCOL.md are those of a server', async () => {
+  const sequelize = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', logging: false });
+  const Post = sequelize.define('Post', { title: DataTypes.STRING }, { timestamps: false });
+  await sequelize.sync();
+  const post = await Post.create({ title: 'x' });
+  const serializer = modelSerializer(Post, { fields: ['pk', 'title'] });
+  const client = await connect(modelConsumer(Post, { serializer, actions: crud('subscribe_instance', 'unsubscribe_instance') }));
+  const [subscribe, subscribed, update, deleted, unsubscribe, unsubscribed] = block('docs/PROTOCOL.md', 4)
+    .code.trim()
+    .split('\n')
+    .map((line): object => JSON.parse(line.slice(2)) as object);
+  expect(await client.request(subscribe)).toEqual(subscribed);
+  await post.update({ title: 'News' });
+  expect(await client.receive()).toEqual(update);
+  await post.destroy();
+  expect(await client.receive()).toEqual(deleted);
+  expect(await client.request(unsubscribe)).toEqual(unsubscribed);
+  await client.close();
+  await sequelize.close();
 });
 
 describe('docs/CONSUMERS.md', () => {

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 
-import type { Channels, Consumer } from 'express-channels';
+import { type Channels, type Consumer, defineConsumer } from 'express-channels';
 import { connect } from 'express-channels/testing';
 import { DataTypes, Sequelize } from 'sequelize';
 
@@ -71,7 +71,6 @@ it('a signal goes to its owner', async () => {
 
 it('accountants see salaries, others do not', async () => {
   const { salaries } = await run('Who may see what', ['salaries']);
-  const { defineConsumer } = jest.requireActual<typeof import('express-channels')>('express-channels');
   const { subscribe } = salaries as { subscribe: (ctx: object) => Promise<unknown> };
   const Staff = defineConsumer({ actions: { follow: (ctx) => subscribe.call(salaries, ctx) } });
   const clients = await Promise.all(['accountant', 'cook'].map((role) => connect(Staff, { scope: { user: { role } } })));
