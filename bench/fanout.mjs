@@ -176,6 +176,7 @@ async function startRedis() {
   const server = spawn('redis-server', ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
+  process.once('exit', () => server.kill());
   const isMissing = await new Promise((resolve) => {
     server.once('error', () => resolve(true));
     server.stdout.on('data', (text) => text.includes('Ready to accept') && resolve(false));
