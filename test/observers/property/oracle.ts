@@ -28,6 +28,7 @@ export class Oracle {
   #clock = 0;
   /** What came while something is being committed, of which nobody knows yet what it is. */
   #postponed: (() => void)[] | undefined;
+  #present: ReadonlyMap<number, State> = new Map();
   readonly #roles = new Map<number, Since<Role>[]>();
   readonly #states = new Map<number, Since<{ readonly state: State | undefined }>[]>();
 
@@ -69,17 +70,16 @@ export class Oracle {
 
   #committed(rows: readonly State[], from: number): void {
     const present = new Map(rows.map((row) => [row.id, row]));
-    for (const id of new Set([...present.keys(), ...this.#states.keys()])) {
+    for (const id of new Set([...present.keys(), ...this.#present.keys()])) {
       const state = present.get(id);
-      const known = this.#states.get(id) ?? [];
-      if (known.at(-1)?.state?.stamp !== state?.stamp) this.#states.set(id, [...known, { state, from }]);
+      if (this.#present.get(id)?.stamp !== state?.stamp) this.#states.set(id, [...(this.#states.get(id) ?? []), { state, from }]);
     }
+    this.#present = present;
   }
 
   /** The rows that a subscription shows, if its user may have it. */
   rowsOf(user: number, topic: Topic): State[] {
-    const rows = [...this.#states.values()].flatMap((known) => known.at(-1)?.state ?? []);
-    return rows.filter((row) => isOf(row, user, topic) && mayRead(this.roleOf(user), row, user, topic));
+    return [...this.#present.values()].filter((row) => isOf(row, user, topic) && mayRead(this.roleOf(user), row, user, topic));
   }
 
   /** Why a user must not be told that a row has gone; undefined if it is in order. */

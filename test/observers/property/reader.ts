@@ -97,8 +97,11 @@ export class Reader {
     }
     const following = this.#followings.get(Number(requestId));
     this.received += 1;
-    if (following === undefined || following.phase === 'over') this.#fault(requestId, text, 'a frame of no subscription');
-    else if (String(action).startsWith('un') || Number(status) >= 400) following.phase = 'over';
+    // It may have ended before it was asked to.
+    const isEnded = String(action).startsWith('un') && Number(status) < 300;
+    if (following === undefined || (following.phase === 'over' && !isEnded))
+      this.#fault(requestId, text, 'a frame of no subscription');
+    else if (isEnded || Number(status) >= 400) following.phase = 'over';
     else if (ACTIONS[following.topic.kind][0] === action) following.phase = 'on';
     else this.#judge(following, String(action), data, (reason) => this.#fault(requestId, text, reason));
   }
