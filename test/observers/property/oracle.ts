@@ -58,21 +58,33 @@ export class Oracle {
    * Something is committed, while no role changes.
    *
    * @param commit - returns all rows that there are then
+   * @param written - rows as the transaction has left them on its way, oldest first
    */
-  async during(commit: () => Promise<readonly State[]>): Promise<void> {
+  async during(commit: () => Promise<readonly State[]>, written: readonly State[] = []): Promise<void> {
     this.#postponed = [];
     const from = this.tick();
-    this.#committed(await commit(), from);
+    this.#committed(await commit(), written, from);
     const postponed = this.#postponed;
     this.#postponed = undefined;
     for (const judge of postponed) judge();
   }
 
-  #committed(rows: readonly State[], from: number): void {
+  #committed(rows: readonly State[], written: readonly State[], from: number): void {
     const present = new Map(rows.map((row) => [row.id, row]));
     for (const id of new Set([...present.keys(), ...this.#present.keys()])) {
       const state = present.get(id);
-      if (this.#present.get(id)?.stamp !== state?.stamp) this.#states.set(id, [...(this.#states.get(id) ?? []), { state, from }]);
+      const before = this.#present.get(id);
+      if (before?.stamp === state?.stamp) continue;
+      // A row that is written and deleted by one transaction is told as deleted, with what was written last.
+      const last = state === undefined ? written.findLast((row) => row.id === id && row.stamp !== before?.stamp) : undefined;
+      const versions =
+        last === undefined
+          ? [{ state, from }]
+          : [
+              { state: last, from },
+              { state, from },
+            ];
+      this.#states.set(id, [...(this.#states.get(id) ?? []), ...versions]);
     }
     this.#present = present;
   }

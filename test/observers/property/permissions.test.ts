@@ -6,7 +6,7 @@ import { type Random, seeded } from '../../support/random.js';
 import { describeRequiring } from '../../support/requirement.js';
 import { listen, until } from '../../support/socket-client.js';
 import { defineDocs, type Doc, LAST_ROOM, serveDocs } from './docs.js';
-import { Oracle, type Role } from './oracle.js';
+import { Oracle, type Role, type State } from './oracle.js';
 import { Reader } from './reader.js';
 
 type Content = Omit<InferCreationAttributes<Doc>, 'id'>;
@@ -98,7 +98,9 @@ class Play {
     // SQLite in memory has one connection: what is read meanwhile would be read in the transaction.
     if (this.#sequelize.getDialect() === 'sqlite') await this.arrived();
     const transaction = await this.#sequelize.transaction();
+    const written: State[] = [];
     for (let left = this.#random.integer(1, 4); left > 0; left -= 1) {
+      written.push(...(await this.#docs.findAll({ raw: true, transaction })));
       if (this.#random.integer(0, 2) === 0) {
         const savepoint = await this.#sequelize.transaction({ transaction });
         await this.#write(savepoint);
@@ -106,14 +108,14 @@ class Play {
       } else await this.#write(transaction);
     }
     if (this.#random.integer(0, 2) === 0) await transaction.rollback();
-    else await this.#commit(() => transaction.commit());
+    else await this.#commit(() => transaction.commit(), written);
   }
 
-  async #commit(commit: () => Promise<unknown>): Promise<void> {
+  async #commit(commit: () => Promise<unknown>, written: readonly State[] = []): Promise<void> {
     await this.oracle.during(async () => {
       await commit();
       return (await this.#docs.findAll({ raw: true })).filter(({ room }) => room !== LAST_ROOM);
-    });
+    }, written);
   }
 
   async #write(transaction: Transaction | null): Promise<unknown> {
