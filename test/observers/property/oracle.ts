@@ -76,7 +76,7 @@ export class Oracle {
       const before = this.#present.get(id);
       if (before?.stamp === state?.stamp) continue;
       // A row that is written and deleted by one transaction is told as deleted, with what was written last.
-      const last = state === undefined ? written.findLast((row) => row.id === id && row.stamp !== before?.stamp) : undefined;
+      const last = state === undefined ? written.filter((row) => row.id === id && row.stamp !== before?.stamp).at(-1) : undefined;
       const versions =
         last === undefined
           ? [{ state, from }]
