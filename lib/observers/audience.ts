@@ -126,8 +126,7 @@ export class Audience {
   deliver(group: string, told: Told): void {
     const known = this.#groups.get(group);
     if (known === undefined) return;
-    for (const [one] of known.byConnection())
-      one?.subscriber.enqueue(() => this.#deliverTo(known.of(one.subscriber.signal), told));
+    for (const own of known.byConnection()) own[0]?.subscriber.enqueue(() => this.#deliverTo(own, told));
   }
 
   /** Tells everybody that events may have been lost: once for each request_id, however many groups it stands for. */
@@ -144,7 +143,7 @@ export class Audience {
   }
 
   #deliverTo(own: readonly Subscription[], told: Told): undefined | Promise<void> {
-    const present = own.filter(({ since }) => since < told.moment);
+    const present = own.filter(({ isOver, since }) => !isOver && since < told.moment);
     if (present.length === 0) return undefined;
     const verdicts = present.map((one) => one.subscriber.permit());
     if (verdicts.every((verdict) => verdict === true)) return hand(present, told);

@@ -12,7 +12,7 @@ import { ParseError, toErrorReply, ValidationError } from '../protocol/errors.js
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { Inbox, type Task } from './inbox.js';
 import { type Limits, type RateLimit, TokenBucket } from './limits.js';
-import { textFrame } from './text-frame.js';
+import { Outgoing } from './outgoing.js';
 
 /** What all connections of a server share. */
 export interface ConnectionOptions {
@@ -32,13 +32,10 @@ export interface ConnectionOptions {
 /** Milliseconds that a client has to answer a close, before its socket is cut. */
 export const CLOSE_GRACE_MS = 1_000;
 
-/** Milliseconds within which a client that has too much to read must take some of it. */
-const READ_GRACE_MS = 1_000;
-
 /** One socket: its frames in order, its limits, its signs of life. */
 export class Connection {
   readonly #socket: WebSocket;
-  readonly #transport: Duplex;
+  readonly #outgoing: Outgoing;
   readonly #login: Login;
   readonly #options: ConnectionOptions;
   readonly #abort = new AbortController();
@@ -49,8 +46,6 @@ export class Connection {
   readonly #closed: Promise<void>;
   /** Frames that wait or are being answered; group messages, which wait among them, are none of the client's. */
   #queuedFrames = 0;
-  /** Lasts while more waits to be sent than is allowed: the frames wait with it. */
-  #overfull: Promise<void> | undefined;
   #malformed = 0;
   #alive = true;
   #draining = false;
@@ -59,9 +54,11 @@ export class Connection {
   /** @param transport - what the socket writes to */
   constructor(socket: WebSocket, transport: Duplex, login: Login, consumer: Consumer, options: ConnectionOptions) {
     this.#socket = socket;
-    this.#transport = transport;
     this.#login = login;
     this.#options = options;
+    this.#outgoing = new Outgoing(socket, transport, options.limits.maxQueuedBytes, this.#abort.signal, () => {
+      void this.close(CloseCode.tooSlow, 'The client reads too slowly.');
+    });
     // Many actions may run beside each other and listen: that is no leak for Node to warn of.
     setMaxListeners(Infinity, this.#abort.signal);
     this.#bucket = options.rate === undefined ? undefined : new TokenBucket(options.rate);
@@ -71,9 +68,9 @@ export class Connection {
       layer: options.layer,
       signal: this.#abort.signal,
       send: (frame) => {
-        this.#send(frame);
+        this.#outgoing.send(frame);
       },
-      drained: () => this.#drained(),
+      drained: () => this.#outgoing.drained(),
       close: (code) => {
         void this.close(code, '');
       },
@@ -157,7 +154,8 @@ export class Connection {
     this.#inbox.push(async () => {
       await this.#answer(text);
       this.#queuedFrames -= 1;
-      if (this.#overfull !== undefined) await this.#overfull;
+      // While more waits to be sent than is allowed, the frames wait with it.
+      if (this.#outgoing.overfull !== undefined) await this.#outgoing.overfull;
       if (this.#queuedFrames <= maxQueuedFrames / 2) this.#readOn();
     });
     if (this.#queuedFrames > maxQueuedFrames) this.#socket.pause();
@@ -165,7 +163,7 @@ export class Connection {
 
   #perform(task: Task): undefined | Promise<void> {
     const begun = task();
-    return begun === undefined ? this.#overfull : begun.then(() => this.#overfull);
+    return begun === undefined ? this.#outgoing.overfull : begun.then(() => this.#outgoing.overfull);
   }
 
   #answer(text: string | null): Promise<void> | undefined {
@@ -201,54 +199,7 @@ export class Connection {
       if (unexpected) this.#report(error);
       outcome = failure(errors, status);
     }
-    this.#send(formatEnvelope('reauthenticate', requestId, outcome));
-  }
-
-  #send(frame: string | Uint8Array): void {
-    if (this.#closing || this.#socket.readyState !== this.#socket.OPEN) return;
-    // The socket compresses nothing, so none of its own frames waits, and it writes each in one go: this one comes between two of them.
-    if (typeof frame === 'string') this.#transport.write(textFrame(frame));
-    else this.#socket.send(frame);
-    if (this.#socket.bufferedAmount <= this.#options.limits.maxQueuedBytes) return;
-    this.#overfull ??= this.#taken().then(() => {
-      this.#overfull = undefined;
-    });
-  }
-
-  /** A ping goes behind all frames that wait; its callback is called when it has been sent, or never will be. */
-  #drained(): Promise<void> {
-    if (this.#closing) return Promise.resolve();
-    const isOpen = this.#socket.readyState === this.#socket.OPEN;
-    if (isOpen && this.#socket.bufferedAmount === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#socket.ping(undefined, false, (error?: Error | null) => {
-        // Before whoever waits goes on, the signal has to say that the socket has gone.
-        if (error) this.#abort.signal.addEventListener('abort', () => resolve(), { once: true });
-        else resolve();
-      });
-    });
-  }
-
-  /** Waits until the client has taken enough to be sent more; one that takes nothing at all is closed. */
-  async #taken(): Promise<void> {
-    for (let before = Infinity; !this.#closing;) {
-      const waiting = this.#socket.bufferedAmount;
-      if (waiting <= this.#options.limits.maxQueuedBytes) return;
-      if (waiting >= before) void this.close(CloseCode.tooSlow, 'The client reads too slowly.');
-      else await this.#sent(READ_GRACE_MS);
-      before = waiting;
-    }
-  }
-
-  /** Resolves when everything has been sent, or after a while. */
-  #sent(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      void this.#drained().then(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
+    this.#outgoing.send(formatEnvelope('reauthenticate', requestId, outcome));
   }
 
   #readOn(): void {
