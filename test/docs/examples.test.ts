@@ -39,7 +39,7 @@ const pages = [
   'README.md',
   ...readdirSync(join(__dirname, '../../docs'))
     // Tests of their own execute the blocks of these.
-    .filter((name) => name.endsWith('.md') && !['COMING-FROM-DCRF.md', 'MODELS.md', 'OBSERVERS.md'].includes(name))
+    .filter((name) => name.endsWith('.md') && !['COMING-FROM-DCRF.md', 'GUIDE.md', 'MODELS.md', 'OBSERVERS.md'].includes(name))
     .map((name) => `docs/${name}`),
 ];
 /** Blocks that a test has executed; shell commands are what the checks of a clean checkout run. */

@@ -1,0 +1,53 @@
+import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { stripVTControlCharacters } from 'node:util';
+
+import { until } from '../support/socket-client.js';
+
+/** A program that was started from a shell, and what it has printed. */
+export class Program {
+  readonly #process: ChildProcess;
+  readonly #translate: (text: string) => string;
+  #printed = '';
+  /** Resolves with its status when it has ended. */
+  readonly ended: Promise<number | null>;
+
+  constructor([command, ...args]: readonly [string, ...string[]], options: SpawnOptions, translate: (text: string) => string) {
+    this.#translate = translate;
+    const started = spawn(command, args, { ...options, stdio: 'pipe' });
+    this.#process = started;
+    const killWithUs = (): boolean => started.kill('SIGKILL');
+    process.once('exit', killWithUs);
+    for (const stream of [started.stdout, started.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (this.#printed += text));
+    this.ended = once(started, 'close').then(([status]) => {
+      process.off('exit', killWithUs);
+      return status as number | null;
+    });
+  }
+
+  /** Without the colours, the prompts and the empty lines. */
+  get output(): string {
+    const plain = stripVTControlCharacters(this.#printed).replaceAll('\r', '');
+    const lines = plain.split('\n').map((line) => line.replace(/^(?:> ?)+/, '').trimEnd());
+    return this.#translate(lines.filter((line) => line !== '').join('\n'));
+  }
+
+  /** Waits until it has printed a text. */
+  async prints(text: string): Promise<void> {
+    let over = false;
+    void this.ended.then(() => (over = true));
+    await until(() => over || this.output.includes(text), 10_000);
+    if (!this.output.includes(text)) throw new Error(`It ended without "${text}":\n${this.output}`);
+  }
+
+  typeLine(line: string): void {
+    this.#process.stdin?.write(`${line}\n`);
+  }
+
+  /** As Ctrl+C does. */
+  async stop(): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) this.#process.kill('SIGINT');
+    await this.ended;
+  }
+}

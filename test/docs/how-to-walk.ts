@@ -1,0 +1,65 @@
+import type { Program } from './how-to-program.js';
+import type { Reader } from './how-to-reader.js';
+import type { CodeBlock } from './markdown.js';
+
+const SERVER = /^(?:\w+=\S+ )*node \S*server\.js$/m;
+const TERMINAL = /^npx wscat /m;
+const TESTS = /node --test|npx jest/;
+const ON_TERMINAL = /^(?:[<>] |Connected|Disconnected)/;
+
+/**
+ * Goes through the blocks of a page as its reader does: writes the files, types the commands, and compares what the page shows with what
+ * comes. A text belongs to the command above it, or, if it looks like that, to the terminal of wscat.
+ */
+export class Walk {
+  readonly reader: Reader;
+  #server: Program | undefined;
+  #terminal: Program | undefined;
+  /** What the last command has printed. */
+  #output = '';
+  #command = '';
+
+  constructor(reader: Reader) {
+    this.reader = reader;
+  }
+
+  async follow(block: CodeBlock): Promise<void> {
+    if (block.language === 'sh') await this.#type(block);
+    else if (block.language === 'text') await this.#compare(block.code.trim().split('\n'));
+    else await this.reader.write(block);
+  }
+
+  /** Starts the server anew. */
+  async restart(): Promise<void> {
+    await this.#server?.stop();
+    this.#server = this.reader.open({ code: this.#command });
+    await this.#server.prints('http://localhost');
+  }
+
+  async #type(block: CodeBlock): Promise<void> {
+    if (SERVER.test(block.code)) {
+      this.#command = block.code;
+      await this.restart();
+      this.#output = this.#server?.output ?? '';
+    } else if (TERMINAL.test(block.code)) {
+      await this.#terminal?.stop();
+      this.#terminal = this.reader.open(block);
+    } else {
+      this.#output = await this.reader.type(block);
+      // How long a test took is on its line.
+      if (TESTS.test(block.code)) this.#output = this.#output.replaceAll(/ \([\d.]+ ?m?s\)$/gm, '');
+    }
+  }
+
+  async #compare(lines: readonly string[]): Promise<void> {
+    if (!ON_TERMINAL.test(lines[0] ?? '')) {
+      const printed = this.#output.split('\n').map((line) => line.trim());
+      expect(printed.filter((line) => lines.includes(line))).toEqual(lines);
+      return;
+    }
+    for (const line of lines) {
+      if (line.startsWith('> ')) this.#terminal?.typeLine(line.slice(2));
+      else await this.#terminal?.prints(line);
+    }
+  }
+}
