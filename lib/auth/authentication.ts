@@ -4,6 +4,7 @@ import { perform } from '../http/dispatch.js';
 import type { Exchange } from '../http/exchange.js';
 import type { Handler, Next } from '../http/handler.js';
 import type { Peer } from '../http/peer.js';
+import { Advice } from '../protocol/advice.js';
 import { ActionTimeout, toError, toErrorReply } from '../protocol/errors.js';
 import { Identity } from './identity.js';
 import type { Scope } from './scope.js';
@@ -52,6 +53,20 @@ export interface Authentication {
 
 const MAX_REFUSAL_BYTES = 64 * 1024;
 
+/** Scopes of handshakes on which no middleware has run: who they are was never asked. */
+const unasked = new WeakSet<Scope>();
+const advice = new Advice('EXPRESS_CHANNELS_LOGIN');
+
+/** Tells the developer if nobody can be logged in: over HTTP the same users may well be. */
+export function adviseOfLogin(scope: Scope): void {
+  if (!unasked.has(scope)) return;
+  advice.give(
+    scope.path,
+    `isAuthenticated has refused an action at ${scope.path}, where nobody can be logged in: no middleware runs on handshakes. ` +
+      'Give the channels what logs in over HTTP: channels.use(session(…), passport.session()).',
+  );
+}
+
 /**
  * Runs the login middleware once on a handshake, as a request of its own with a response that can refuse: whatever a middleware answers
  * (a 401 of passport, a redirect) is the answer to the handshake. If it lets the request through and the connect rules agree, the
@@ -70,6 +85,7 @@ export async function authenticate(
     try {
       if (error !== undefined && error !== null) throw toError(error);
       const found = credentialsOf(handshake, exchange, before);
+      if (options.middleware.length === 0) unasked.add(found.scope);
       await hooks.admit(found);
       if (exchange.over) return;
       credentials = found;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
+import { Advice } from '../protocol/advice.js';
 import { got } from '../protocol/options.js';
 
 /** Which origins may open sockets: exact ones (`https://app.example.com`), or a function that decides. */
@@ -44,20 +45,24 @@ export function checkOrigins(allowed: AllowedOrigins | undefined): void {
   }
 }
 
-/** How many refused origins are told: a stranger may name any number of them. */
-const MAX_TOLD = 8;
-const told = new Set<string>();
+const advice = new Advice('EXPRESS_CHANNELS_ORIGIN');
 
-/** Tells the developer, once an origin, how a page is let in that was refused: in the browser it only sees that the socket fails. */
+/** Tells the developer how a page is let in that was refused: in the browser it only sees that the socket fails. */
 export function warnOfRefusal(origin: string | undefined, allowed: AllowedOrigins | undefined): void {
-  // What a function refuses is refused on purpose, and what is no origin can't be listed.
-  if (origin === undefined || !isOrigin(origin) || typeof allowed === 'function') return;
-  if (told.has(origin) || told.size >= MAX_TOLD) return;
-  told.add(origin);
-  process.emitWarning(
-    `A page of ${origin} was refused a socket. To let its pages in: createChannels(app, { origins: [${got(origin)}] }).`,
-    { code: 'EXPRESS_CHANNELS_ORIGIN' },
-  );
+  // What a function refuses is refused on purpose.
+  if (origin === undefined || typeof allowed === 'function') return;
+  if (origin === 'null')
+    advice.give(
+      origin,
+      'A page without an origin was refused a socket: a file that was opened in the browser, or a sandboxed frame. ' +
+        "Serve it over HTTP, for instance by app.use(express.static('public')).",
+    );
+  // What is no origin can't be listed.
+  else if (isOrigin(origin))
+    advice.give(
+      origin,
+      `A page of ${origin} was refused a socket. To let its pages in: createChannels(app, { origins: [${got(origin)}] }).`,
+    );
 }
 
 /** Whether a browser would send it as it stands. */

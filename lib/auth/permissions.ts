@@ -2,7 +2,7 @@ import type { Handler } from '../http/handler.js';
 import { isObject } from '../protocol/envelope.js';
 import { PermissionDenied, toErrorReply } from '../protocol/errors.js';
 import { checkKeys, got, unexpected } from '../protocol/options.js';
-import { isPresent } from './authentication.js';
+import { adviseOfLogin, isPresent } from './authentication.js';
 import type { Scope } from './scope.js';
 
 /** What a connect rule is asked about. */
@@ -35,7 +35,11 @@ export const allowAny: Permission = { connect: () => true, action: () => true };
 /** Everybody may connect; only who is logged in may act. A consumer that wants the handshake refused adds a connect rule. */
 export const isAuthenticated: Permission = {
   connect: () => true,
-  action: ({ scope }) => isPresent(scope.user),
+  action: ({ scope }) => {
+    if (isPresent(scope.user)) return true;
+    adviseOfLogin(scope);
+    return false;
+  },
 };
 
 /**

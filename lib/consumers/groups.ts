@@ -1,7 +1,6 @@
-import { inspect } from 'node:util';
-
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { isObject } from '../protocol/envelope.js';
+import { got } from '../protocol/options.js';
 
 /** A message to a group; `type` names the handler. */
 export interface GroupMessage {
@@ -53,13 +52,13 @@ export class Groups {
  */
 export async function sendToGroup(layer: ChannelLayer, group: string, message: GroupMessage): Promise<void> {
   checkGroup(group);
-  if (!isGroupMessage(message)) throw new TypeError(`Expected a message with a \`type\`, got ${inspect(message, { depth: 1 })}.`);
+  if (!isGroupMessage(message)) throw new TypeError(`Expected a message with a \`type\`, got ${got(message)}.`);
   await layer.send(group, JSON.stringify(message));
 }
 
 function checkGroup(group: unknown): void {
   if (typeof group !== 'string' || group === '')
-    throw new TypeError(`Expected the name of a group to be a text, got ${inspect(group)}.`);
+    throw new TypeError(`Expected the name of a group to be a text such as 'room-1', got ${got(group)}.`);
 }
 
 function isGroupMessage(value: unknown): value is GroupMessage {

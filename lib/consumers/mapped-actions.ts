@@ -32,7 +32,7 @@ export function bindActions(handler: Handler, mappedActions: MappedActions | und
   const map = new RouteMap(handler);
   const bound = new Map<string, ChooseTarget>();
   const given: unknown = mappedActions ?? DEFAULT_ACTIONS;
-  if (!isObject(given)) throw unexpected('`mappedActions`', 'an object', given);
+  if (!isObject(given)) throw unexpected('`mappedActions`', "an object such as { list: 'GET /' }", given);
   if (Object.keys(given).length === 0) throw new TypeError('Expected at least one action.');
   for (const [action, spec] of Object.entries(given)) {
     const { method, path } = readSpec(action, spec);
@@ -191,9 +191,15 @@ function byTemplate(targets: readonly Target[]): ChooseTarget {
       if (pk === undefined && parameters.length === values.size && parameters.every((name) => values.has(name)))
         return { target, values };
     }
-    const expected = targets.map(({ template }) => (template.parameters.length === 0 ? 'none' : template.parameters.join(', ')));
-    throw new ValidationError({ parameters: [`Expected exactly these parameters: ${expected.join(', or ')}.`] });
+    throw new ValidationError({ parameters: [expectedParameters(targets)] });
   };
+}
+
+function expectedParameters(targets: readonly Target[]): string {
+  const lists = targets.map(({ template }) => template.parameters);
+  const expected = lists.map((names) => (names.length === 0 ? 'none' : names.join(', '))).join(', or ');
+  const place = lists.some((names) => names.length > 0) ? ' Give them in `parameters`, or a single one as `pk`.' : '';
+  return `Expected exactly these parameters: ${expected}.${place}`;
 }
 
 /** `parameters`, or a top-level `pk` as the sole one, whatever the route calls it. */

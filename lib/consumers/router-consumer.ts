@@ -113,12 +113,18 @@ function performRoute(
       // Over HTTP an error, too, ends in a response, at whose end the session is saved; a request that is broken off does not.
       if (error instanceof ActionTimeout || run.link.signal.aborted) login.abandon();
       else await login.commit();
-      throw error;
+      throw error instanceof ActionTimeout ? unanswered(`${target.method} ${path}`, settings.timeoutMs) : error;
     }
     const reply: Outcome = replyOf(exchange, printed, settings.exposeHeaders);
     await login.commit();
     return reply;
   };
+}
+
+/** The client is told of a timeout, the operator of its reason. */
+function unanswered(route: string, timeoutMs: number): ActionTimeout {
+  const message = `${route} has neither answered nor called next() within ${String(timeoutMs)} ms (timeoutMs).`;
+  return Object.assign(new ActionTimeout(timeoutMs), { message });
 }
 
 function pathOf(target: Parameters<typeof resolvePath>[0], values: ReadonlyMap<string, unknown>): string {

@@ -53,7 +53,9 @@ export function openUrl(url: unknown): OpenClient {
     const create = (overrides: object): IoRedisClient => sure(Reflect.construct(Redis, [url, overrides]), isIoRedis);
     return (events, timeoutMs) => adaptIoRedis(create, events, timeoutMs);
   }
-  throw new Error('Neither redis nor ioredis is installed beside the application: install one of them, or give a `client`.');
+  throw new Error(
+    'Neither redis nor ioredis is installed beside the application: install one of them (npm install redis), or give a `client`.',
+  );
 }
 
 /**

@@ -50,6 +50,11 @@ const SHAPES: Readonly<Record<string, readonly [expected: string, fits: (value: 
  * const channels = createChannels(app, { layer: redisLayer({ url: 'redis://localhost:6379' }) });
  */
 export function redisLayer(options: RedisLayerOptions): RedisLayer {
+  if (typeof options === 'string')
+    // It may hold a password.
+    throw new TypeError(
+      "Expected the options of redisLayer() to be an object such as { url: 'redis://localhost:6379' }, got a text.",
+    );
   checkKeys('redisLayer()', options, ['client', 'url', ...Object.keys(SHAPES)]);
   const given = new Map<string, unknown>(Object.entries(options));
   for (const [name, [expected, fits]] of Object.entries(SHAPES)) {

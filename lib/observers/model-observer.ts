@@ -1,5 +1,6 @@
 import type { Association, Model, ModelStatic } from 'sequelize';
 
+import { checkModel } from '../changes/model-changes.js';
 import { success, toJson } from '../protocol/envelope.js';
 import { checkKeys } from '../protocol/options.js';
 import type { Deliver } from './audience.js';
@@ -199,6 +200,7 @@ class ObserverOfRows implements ModelObserver<unknown> {
 }
 
 function checkOptions(model: ModelStatic<Model>, options: ModelObserverOptions<Model, unknown, unknown, unknown>): void {
+  checkModel(model);
   checkKeys('modelObserver()', options, KEYS);
   const { manyToMany = false, ...others } = options;
   checkObserver(others);

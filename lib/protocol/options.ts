@@ -32,10 +32,17 @@ export function unexpected(name: string, expected: string, value: unknown): Type
   return new TypeError(`Expected ${name} to be ${expected}, got ${got(value)}.`);
 }
 
+/** Characters of a value that a message shows. */
+const MAX_SHOWN = 120;
+
 /** A value as a message shows it: in short. */
 export function got(value: unknown): string {
   // An application is a function, too, with a page of properties.
-  return typeof value === 'function' ? `[Function: ${value.name || 'anonymous'}]` : inspect(value, { depth: 0 });
+  if (typeof value === 'function') return `[Function: ${value.name || 'anonymous'}]`;
+  const text = inspect(value, { depth: 0, breakLength: Infinity });
+  if (text.length <= MAX_SHOWN) return text;
+  // Of an object no more than its class: a server has pages of properties, too.
+  return typeof value === 'object' ? inspect(value, { depth: -1 }) : `${text.slice(0, MAX_SHOWN)}…`;
 }
 
 /** Whether a value is a list of texts. */

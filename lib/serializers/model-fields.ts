@@ -1,5 +1,6 @@
 import type { Association, IncludeOptions, Model, ModelAttributeColumnOptions, ModelStatic, Transactionable } from 'sequelize';
 
+import { got, isTextList } from '../protocol/options.js';
 import { typeName } from './value-parsers.js';
 
 /** What is passed on to every query. */
@@ -99,7 +100,7 @@ class FieldResolver {
   constructor(model: ModelStatic<Model>, options: FieldOptions) {
     if (typeof model !== 'function' || model.sequelize === undefined)
       throw new TypeError(
-        'Expected a model of Sequelize after its `init` or `define`: make serializers when the models are there.',
+        `Expected a model of Sequelize after its \`init\` or \`define\`, got ${got(model)}: make serializers when the models are there.`,
       );
     this.#model = model;
     this.#options = options;
@@ -114,6 +115,8 @@ class FieldResolver {
     const { fields, exclude } = this.#options;
     if ((fields === undefined) === (exclude === undefined))
       this.#fail('either `fields` or `exclude`', fields === undefined ? 'none of them' : 'both');
+    for (const [option, names] of Object.entries({ fields, exclude }))
+      if (names !== undefined && !isTextList(names)) this.#fail(`\`${option}\` to be a list of names`, got(names));
     const declared = [...this.#nested.keys(), ...this.#computed.keys()];
     if (exclude !== undefined) return [...this.#allBut(exclude), ...declared];
     const missing = declared.find((name) => fields?.includes(name) === false);
@@ -202,8 +205,8 @@ class FieldResolver {
     return `${this.#model.name} has the attributes ${[...this.#columns.keys()].join(', ')}, and the relations ${relations}.`;
   }
 
-  #fail(expected: string, got: string): never {
-    throw new TypeError(`Serializer of ${this.#model.name}: expected ${expected}, got ${got}`);
+  #fail(expected: string, given: string): never {
+    throw new TypeError(`Serializer of ${this.#model.name}: expected ${expected}, got ${given}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { IncludeOptions, Model, ModelStatic } from 'sequelize';
 
 import { isObject } from '../protocol/envelope.js';
+import { checkKeys } from '../protocol/options.js';
 import { toActionError } from './constraint-errors.js';
 import { type FieldOptions, type QueryOptions, resolveFields } from './model-fields.js';
 import { type InputOptions, ModelInput, type Values } from './model-input.js';
@@ -69,11 +70,17 @@ export function modelSerializer<
 ): ModelSerializer<M, OutputRow<M, F, X, W, N, C>, InputRow<M, F, X, R, N, C>, ChangedRow<M, F, X, R, N, C>>;
 /** For any model: the types above are for those who write the options. */
 export function modelSerializer(model: ModelStatic<Model>, options: PlainOptions): ModelSerializer<Model> {
+  checkKeys('modelSerializer()', options, KEYS);
   const fields = resolveFields(model, options);
   const attributes = fields.filter((field) => field.kind === 'attribute');
   if (options.schema !== undefined) checkSchema(options.schema);
   return new Serializer(options, new Representation(model, fields), new ModelInput(model, attributes, options.schema));
 }
+
+const KEYS = [
+  ...['fields', 'exclude', 'readOnly', 'writeOnly', 'nested', 'depth', 'computed'],
+  ...['schema', 'validate', 'create', 'update'],
+];
 
 interface PlainOptions extends FieldOptions {
   readonly schema?: StandardSchema;

@@ -204,6 +204,7 @@ function virtual(value: unknown, { type, blank }: ColumnType): unknown {
 /** What kind of JSON value it is, for the text of an error. */
 export function describeValue(value: unknown): string {
   if (value === null) return 'null';
+  if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

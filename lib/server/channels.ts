@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -19,8 +19,10 @@ import { CloseCode } from '../protocol/close-code.js';
 import { got } from '../protocol/options.js';
 import { type ChannelsOptions, checkOptions, intervalOf } from './channels-options.js';
 import { CLOSE_GRACE_MS, Connection, type ConnectionOptions } from './connection.js';
+import { guarded, logError } from './error-handler.js';
 import { Handshakes } from './handshakes.js';
 import { limitsOf } from './limits.js';
+import { serverOf } from './own-server.js';
 import { PathTable } from './path-table.js';
 import { refuseUpgrade, type Upgrade } from './upgrade.js';
 
@@ -31,7 +33,6 @@ export interface CloseOptions {
 }
 
 type HttpServer = Server | TlsServer;
-type OnError = NonNullable<ChannelsOptions['onError']>;
 
 /** The sockets of an Express application: routes, upgrades, and every connection until it is closed. */
 export class Channels {
@@ -130,7 +131,10 @@ export class Channels {
       throw new TypeError(
         `Expected an HTTP server for attach(), got ${isApplication(server) ? AN_APPLICATION : `${got(server)}.`}`,
       );
-    if (this.#detach.has(server)) throw new TypeError('These channels are attached to this server already.');
+    if (this.#detach.has(server))
+      throw new TypeError(
+        'These channels are attached to this server already: call attach() once, and not for the server of listen().',
+      );
     const onUpgrade = (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
       const shared = server.listenerCount('upgrade') > 1;
       void this.#upgrade({ req, socket, head, shared });
@@ -146,10 +150,9 @@ export class Channels {
   listen(options: { readonly port?: number; readonly host?: string; readonly path?: string }, callback?: () => void): Server;
   listen(...args: readonly unknown[]): Server {
     if (this.#closing !== undefined) throw new TypeError('These channels are closed: make new ones to listen again.');
-    if (this.#own !== undefined) throw new TypeError('These channels listen already.');
-    const server = createServer((req, res) => {
-      this.#app(req, res);
-    });
+    if (this.#own !== undefined)
+      throw new TypeError('These channels listen already: call listen() once, and attach() for further servers.');
+    const server = serverOf(this.#app);
     this.#own = server;
     this.attach(server);
     Reflect.apply(server.listen.bind(server), undefined, args);
@@ -228,7 +231,10 @@ export class Channels {
     const routed = await this.#paths.find(req.url ?? '/');
     if (routed !== undefined) await this.#handshakes.decide(upgrade, routed);
     else if (shared) socket.off('error', cut);
-    else refuseUpgrade(upgrade, 404);
+    else {
+      this.#paths.adviseOf(req.url ?? '/');
+      refuseUpgrade(upgrade, 404);
+    }
   }
 
   #open(webSocket: WebSocket, transport: Duplex, login: Login, consumer: Consumer): void {
@@ -253,8 +259,7 @@ export class Channels {
  */
 export function createChannels(app?: Application, options: ChannelsOptions = {}): Channels {
   if (app !== undefined && !isApplication(app)) {
-    const hint = typeof app === 'object' ? ' Options are the second argument.' : '';
-    throw new TypeError(`Expected an Express application for createChannels(), got ${nameOf(app)}.${hint}`);
+    throw new TypeError(`Expected an Express application for createChannels(), got ${nameOf(app)}.`);
   }
   checkOptions(options);
   return new Channels(app ?? defaultApplication(), options);
@@ -264,23 +269,9 @@ export function createChannels(app?: Application, options: ChannelsOptions = {})
 const AN_APPLICATION = 'an Express application. Use channels.listen(8000), or channels.attach(app.listen(8000)).';
 
 function nameOf(given: unknown): string {
-  return isRouter(given) ? 'a Router' : got(given);
-}
-
-function logError(error: unknown): void {
-  console.error(error);
-}
-
-/** An error handler that fails must not take the process with it. */
-function guarded(handler: OnError): OnError {
-  return (error, details) => {
-    try {
-      handler(error, details);
-    } catch (failure) {
-      console.error(error);
-      console.error(failure);
-    }
-  };
+  if (given instanceof NetServer) return 'a server: give it to channels.attach()';
+  if (isRouter(given)) return 'a Router: give the application that it is mounted in';
+  return typeof given === 'object' ? `${got(given)}: options are the second argument` : got(given);
 }
 
 async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {

@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { inspect } from 'node:util';
 
 import type { ConnectRequest } from '../auth/permissions.js';
 import type { Scope } from '../auth/scope.js';
@@ -7,6 +6,7 @@ import { CloseCode } from '../protocol/close-code.js';
 import { Consumer, type Conversation, type Frame, type Link } from '../consumers/consumer.js';
 import { failure, formatEnvelope, isObject } from '../protocol/envelope.js';
 import { NotFound, ParseError, PermissionDenied, toErrorReply } from '../protocol/errors.js';
+import { got } from '../protocol/options.js';
 import { Inbox } from './inbox.js';
 
 /** Frames of one stream that wait, above which the socket waits with it. */
@@ -23,13 +23,12 @@ const MAX_QUEUED_FRAMES = 64;
  * channels.route('/ws', demultiplexer({ users: viewAsConsumer(usersRouter), chat: Chat }));
  */
 export function demultiplexer(streams: Readonly<Record<string, Consumer>>): Consumer {
-  if (!isObject(streams))
-    throw new TypeError(`Expected { stream: consumer } for demultiplexer(), got ${inspect(streams, { depth: 0 })}.`);
+  if (!isObject(streams)) throw new TypeError(`Expected { stream: consumer } for demultiplexer(), got ${got(streams)}.`);
   const consumers = new Map(Object.entries(streams));
   if (consumers.size === 0) throw new TypeError('Expected at least one stream for demultiplexer().');
   for (const [name, consumer] of consumers) {
     if (!(consumer instanceof Consumer)) {
-      throw new TypeError(`Expected stream "${name}" to be a consumer, got ${inspect(consumer, { depth: 0 })}.`);
+      throw new TypeError(`Expected stream "${name}" to be a consumer, got ${got(consumer)}.`);
     }
   }
   return new Demultiplexer(consumers);

@@ -2,6 +2,7 @@ import express from 'express';
 
 import type { Consumer } from '../consumers/consumer.js';
 import { perform } from '../http/dispatch.js';
+import { Advice } from '../protocol/advice.js';
 import { toError } from '../protocol/errors.js';
 import { got } from '../protocol/options.js';
 
@@ -11,13 +12,22 @@ export interface RoutedConsumer {
   readonly params: Readonly<Record<string, string>>;
 }
 
+/** How many paths a message shows. */
+const MAX_SHOWN = 8;
+
 /** Which consumer answers under which path. Express matches the paths, so they mean here what they mean there. */
 export class PathTable {
   readonly #router = express.Router();
+  readonly #paths = new Set<string>();
+  readonly #advice = new Advice('EXPRESS_CHANNELS_PATH');
   readonly #found = new WeakMap<object, RoutedConsumer>();
 
-  /** @throws TypeError for a path that Express can't read */
+  /** @throws TypeError for a path that Express can't read, or that has a consumer already */
   add(path: string, consumer: Consumer): void {
+    if (this.#paths.has(path))
+      throw new TypeError(
+        `Expected one consumer for ${path}, got a second one: give it another path, or combine the two by demultiplexer().`,
+      );
     try {
       this.#router.get(path, (req, res) => {
         this.#found.set(req, { consumer, params: textParams(req.params) });
@@ -28,6 +38,16 @@ export class PathTable {
         cause,
       });
     }
+    this.#paths.add(path);
+  }
+
+  /** Tells the developer which paths there are: in the browser a page only sees that the socket fails. */
+  adviseOf(url: string): void {
+    const path = url.split('?', 1)[0] ?? '';
+    const paths = [...this.#paths];
+    const some = paths.length > MAX_SHOWN ? [...paths.slice(0, MAX_SHOWN), '…'] : paths;
+    const there = some.length === 0 ? 'There are none yet: call channels.route().' : `There are: ${some.join(', ')}.`;
+    this.#advice.give(path, `A socket for ${got(path)} was refused, because route() was given no such path. ${there}`);
   }
 
   /** The consumer for the url of a handshake; undefined if there is none. */

@@ -210,7 +210,7 @@ describe('viewAsConsumer tells at start-up', () => {
     ['an unknown method', things, { x: 'FETCH /' }, 'Expected action "x" to be mapped to a method and path such as "GET" or "GET /:id", got \'FETCH /\'.'],
     ['a path without a slash', things, { x: 'GET things' }, 'Expected action "x" to be mapped'],
     ['something that is no text', things, { x: 5 }, 'Expected action "x" to be mapped'],
-    ['a mapping that is no object', things, 'GET', 'Expected `mappedActions` to be an object, got \'GET\'.'],
+    ['a mapping that is no object', things, 'GET', 'Expected `mappedActions` to be an object such as { list: \'GET /\' }, got \'GET\'.'],
     ['a path that can be no template', things, { x: 'GET /(a|b)' }, 'Expected a path such as "/:id/comments", got "/(a|b)".'],
     ['a handler that is none', 'things', undefined, 'Expected a Router, an application or a handler, got \'things\'.'],
   ]; // prettier-ignore

@@ -136,7 +136,7 @@ describe('misuse is told at start-up', () => {
     [
       'options for the app',
       () => createChannels({ origins: [] } as never),
-      'Expected an Express application for createChannels(), got { origins: [] }. Options are the second argument.',
+      'Expected an Express application for createChannels(), got { origins: [] }: options are the second argument.',
     ],
     ['a path without a slash', () => createChannels().route('ws', hello), 'Expected a path such as "/ws/users" for route()'],
     [
@@ -150,7 +150,7 @@ describe('misuse is told at start-up', () => {
     [
       'attaching twice',
       () => createChannels().attach(server).attach(server),
-      'These channels are attached to this server already.',
+      'These channels are attached to this server already: call attach() once, and not for the server of listen().',
     ],
     [
       'a limit of 0',
@@ -209,7 +209,9 @@ describe('misuse is told at start-up', () => {
   test('listening twice', async () => {
     const channels = createChannels().route('/ws', hello);
     await listen(channels);
-    expect(() => channels.listen(0)).toThrow(new TypeError('These channels listen already.'));
+    expect(() => channels.listen(0)).toThrow(
+      new TypeError('These channels listen already: call listen() once, and attach() for further servers.'),
+    );
     await channels.close();
   });
 });
@@ -470,7 +472,7 @@ test('without an error handler, errors are logged', async () => {
   const channels = createChannels(app).route('/ws', viewAsConsumer(app, routeActions(app)));
   const client = await open(await listen(channels), '/ws');
   expect(await client.act('list')).toMatchObject({ response_status: 500 });
-  expect(logged.mock.calls).toEqual([[new Error('canary')]]);
+  expect(logged.mock.calls).toEqual([['The action %s of %s has failed:', "'list'", '/ws', new Error('canary')]]);
   logged.mockRestore();
   await channels.close();
 });

@@ -83,7 +83,7 @@ describe('a call that can not be meant says what to call', () => {
     [
       'a router for the application',
       () => createChannels(given(router)),
-      'Expected an Express application for createChannels(), got a Router.',
+      'Expected an Express application for createChannels(), got a Router: give the application that it is mounted in.',
     ],
     [
       'a path for the middleware',
@@ -173,10 +173,16 @@ test('a refused origin is told once, with the option that lets it in, and of str
   const refuse = async (port: number, origin: string) => statusOf(port, '/ws/items', { headers: { origin } });
   expect(await refuse(await listen(asked), 'http://localhost:4000')).toBe(403);
   const port = await listen(reporting().channels);
-  expect(await refuse(port, 'null')).toBe(403);
+  expect(await refuse(port, 'no origin')).toBe(403);
   expect(warned.mock.calls).toEqual([]);
-  for (let time = 0; time < 2; time += 1) expect(await refuse(port, 'http://localhost:3000')).toBe(403);
+  for (let time = 0; time < 2; time += 1)
+    for (const origin of ['null', 'http://localhost:3000']) expect(await refuse(port, origin)).toBe(403);
   expect(warned.mock.calls).toEqual([
+    [
+      'A page without an origin was refused a socket: a file that was opened in the browser, or a sandboxed frame. ' +
+        "Serve it over HTTP, for instance by app.use(express.static('public')).",
+      { code: 'EXPRESS_CHANNELS_ORIGIN' },
+    ],
     [
       'A page of http://localhost:3000 was refused a socket. ' +
         "To let its pages in: createChannels(app, { origins: ['http://localhost:3000'] }).",
