@@ -108,7 +108,7 @@ class ObserverOfRows implements ModelObserver<unknown> {
     this.#options = options;
     const { groupsForSignal, manyToMany = false } = options;
     const events = new RowEvents(model, nameFor(model.name, options.name), {
-      groupsOf: groupsForSignal === undefined ? () => [''] : (row) => toGroups(groupsForSignal(row)),
+      groupsOf: (row) => this.#groupsOf(row),
       movesRows: groupsForSignal !== undefined,
       manyToMany: (): readonly Association[] => listsOf(model, manyToMany),
       prepare: (event, part) => this.#prepare(event, part),
@@ -133,7 +133,14 @@ class ObserverOfRows implements ModelObserver<unknown> {
 
   #groups(args: unknown, ctx: ConsumerContext): readonly string[] {
     const { groupsForConsumer } = this.#options;
-    return groupsForConsumer === undefined ? [''] : toGroups(groupsForConsumer(args ?? {}, ctx));
+    if (groupsForConsumer === undefined) return [''];
+    return toGroups(`\`groupsForConsumer\` of the observer of ${this.#model.name}`, groupsForConsumer(args ?? {}, ctx));
+  }
+
+  #groupsOf(row: Model): readonly string[] {
+    const { groupsForSignal } = this.#options;
+    if (groupsForSignal === undefined) return [''];
+    return toGroups(`\`groupsForSignal\` of the observer of ${this.#model.name}`, groupsForSignal(row));
   }
 
   async #prepare(event: RowEvent, { group, action, isLeft }: RowPart): Promise<Deliver | undefined> {
@@ -142,7 +149,7 @@ class ObserverOfRows implements ModelObserver<unknown> {
     if (action === 'delete') return this.#deliverer(event, group, action, await this.#lastText(event));
     const row = await event.row();
     // What other processes wrote meanwhile may have taken the row away, or out of the group.
-    if (row === undefined || !this.#isIn(row, group)) return undefined;
+    if (row === undefined || !this.#groupsOf(row).includes(group)) return undefined;
     if (view === undefined) return this.#deliverer(event, group, action, await this.#text(event, action, undefined));
     return async (subscriptions) => {
       const [one] = subscriptions;
@@ -150,11 +157,6 @@ class ObserverOfRows implements ModelObserver<unknown> {
       const text = await this.#text(event, action, view(one.subscriber.context));
       await this.#deliverer(event, group, action, text)(subscriptions);
     };
-  }
-
-  #isIn(row: Model, group: string): boolean {
-    const { groupsForSignal } = this.#options;
-    return groupsForSignal === undefined || toGroups(groupsForSignal(row)).includes(group);
   }
 
   async #lastText(event: RowEvent): Promise<string> {

@@ -132,7 +132,7 @@ class ObserverOfSignals implements SignalObserver<unknown>, Watcher {
     if (!shared && this.#audiences.isEmpty) return;
     try {
       const { serialize = () => ({}), groupsForSignal = () => [''] } = this.#options;
-      const groups = toGroups(groupsForSignal(...signal));
+      const groups = toGroups(`\`groupsForSignal\` of the observer of "${this.#signal}"`, groupsForSignal(...signal));
       const text = once(() => show(serialize, signal));
       this.#tell(groups, text);
       if (shared) this.#audiences.tellOthers(() => messages(groups, text));
@@ -152,7 +152,8 @@ class ObserverOfSignals implements SignalObserver<unknown>, Watcher {
 
   #groups(args: unknown, ctx: ConsumerContext): readonly string[] {
     const { groupsForConsumer } = this.#options;
-    return groupsForConsumer === undefined ? [''] : toGroups(groupsForConsumer(args ?? {}, ctx));
+    if (groupsForConsumer === undefined) return [''];
+    return toGroups(`\`groupsForConsumer\` of the observer of "${this.#signal}"`, groupsForConsumer(args ?? {}, ctx));
   }
 }
 

@@ -160,11 +160,11 @@ describe('what can not be meant is told', () => {
     ],
     [
       (ctx) => ofRooms.subscribe(ctx, bad({ rooms: { map: () => 'room a' } })),
-      "Expected the names of groups to be a list, got 'room a'.",
+      "Expected `groupsForConsumer` of the observer of Item to return a list of texts or numbers, got 'room a'.",
     ],
     [
       (ctx) => ofRooms.subscribe(ctx, bad({ rooms: { map: () => [{}] } })),
-      'Expected the names of groups to be texts or numbers, got {}.',
+      'Expected `groupsForConsumer` of the observer of Item to return a list of texts or numbers, got [ {} ].',
     ],
   ])('in an action: %#', async (act, message) => {
     const served = serveActions({ act });
