@@ -8,7 +8,10 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { 'no-check': { type: 'boolean', default: false } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { 'no-check': { type: 'boolean', default: false } },
+});
 const [folder = 'dist'] = positionals;
 
 rmSync(folder, { recursive: true, force: true });
