@@ -6,14 +6,14 @@ import { answerErrors, answerNotFound } from './errors.js';
 import { patientsRouter } from './patients.router.js';
 import { usersRouter } from './users.router.js';
 
-const page = fileURLToPath(new URL('../public', import.meta.url));
+const pages = fileURLToPath(new URL('../public', import.meta.url));
 
-/** The REST API and its page, without a port. */
+/** The REST API and the pages, without a port. */
 export function createApp(login: RequestHandler[]): Express {
   const app = express();
-  // The page is served without TLS when it is tried at home.
+  // The pages are served without TLS when they are tried at home.
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
-  app.use(express.static(page));
+  app.use(express.static(pages, { extensions: ['html'] }));
   // JSON that is no object is valid JSON: the routers say what they expect instead.
   app.use(express.json({ strict: false }));
   app.use(...login);

@@ -2,9 +2,13 @@ import { Router, type RequestHandler } from 'express';
 import { answerErrors, authenticationFailed } from './errors.js';
 import { currentUser, passport } from './login.js';
 import { User } from './models.js';
+import { leads, wardsOf } from './roles.js';
 import { text, validate } from './validation.js';
 
 const credentials = { username: text({ max: 150 }), password: text({ max: 1024 }) };
+
+/** What users are told about themselves: which patients they see, and whether they admit, move and dismiss. */
+const account = (user: User) => ({ ...user.serialize(), role: user.role, wards: wardsOf(user), leads: leads(user) });
 
 const logIn: RequestHandler = (request, response, next) => {
   validate(credentials, request.body);
@@ -15,7 +19,7 @@ const logIn: RequestHandler = (request, response, next) => {
     }
     request.login(user, (failure: unknown) => {
       if (failure) next(failure);
-      else response.json(user.serialize());
+      else response.json(account(user));
     });
   };
   void passport.authenticate('local', answer)(request, response, next);
@@ -33,7 +37,7 @@ authRouter.post('/logout', (request, response, next) => {
 });
 
 authRouter.get('/me', (request, response) => {
-  response.json(currentUser(request).serialize());
+  response.json(account(currentUser(request)));
 });
 
 authRouter.use(answerErrors);

@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { Sequelize } from 'sequelize';
+import { defineChatModels } from './live/chat.models.js';
 import { defineModels } from './models.js';
+import { defineSessions } from './session-store.js';
 import * as sqlite from './sqlite.js';
 
-const embeddedFile = fileURLToPath(new URL('../data/example.sqlite', import.meta.url));
+const embeddedFile = fileURLToPath(new URL('../data/ward.sqlite', import.meta.url));
 
 /** Why the database can't be opened, in one line. */
 export class DatabaseError extends Error {}
@@ -18,6 +20,8 @@ export async function openDatabase(url = `sqlite:${embeddedFile}`): Promise<Sequ
   try {
     await sequelize.authenticate();
     defineModels(sequelize);
+    defineSessions(sequelize);
+    defineChatModels(sequelize);
     await sequelize.sync();
     return sequelize;
   } catch (error) {

@@ -37,11 +37,13 @@ authenticator.deserializeUser((id: number, done) => {
 });
 
 /** Sessions and who is logged in: for every request, and for every socket. */
-export function createLogin(store: Store = new session.MemoryStore()): RequestHandler[] {
+export function createLogin(
+  store: Store = new session.MemoryStore(),
+  secret = randomBytes(32).toString('hex'),
+): RequestHandler[] {
   const sessions = session({
     store,
-    // Sessions live in memory by default, so they need no secret that outlives the process.
-    secret: process.env['SESSION_SECRET'] ?? randomBytes(32).toString('hex'),
+    secret,
     resave: false,
     saveUninitialized: false,
     cookie: { httpOnly: true, sameSite: 'lax' },

@@ -1,7 +1,9 @@
 import { createApp } from './app.js';
 import { DatabaseError, openDatabase } from './database.js';
+import { forgetPresences } from './live/chat.models.js';
 import { createLogin } from './login.js';
 import { seed } from './seed.js';
+import { DatabaseStore, sessionSecret } from './session-store.js';
 import { mountSocket } from './socket.js';
 
 const port = Number(process.env['PORT'] ?? 8000);
@@ -10,8 +12,9 @@ const host = process.env['HOST'] ?? '127.0.0.1';
 async function start(): Promise<void> {
   const database = await openDatabase(process.env['DATABASE_URL']);
   await seed();
+  await forgetPresences();
 
-  const login = createLogin();
+  const login = createLogin(new DatabaseStore(), process.env['SESSION_SECRET'] ?? (await sessionSecret()));
   const channels = mountSocket(createApp(login), login);
   const server = channels.listen(port, host, () => {
     const address = server.address();

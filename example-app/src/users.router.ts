@@ -4,12 +4,17 @@ import { findByPk } from './find-by-pk.js';
 import { currentUser } from './login.js';
 import { User } from './models.js';
 import { hashPassword } from './password.js';
-import { optional, text, validate, validatePartial } from './validation.js';
+import { roles, wards, type Role, type Ward } from './roles.js';
+import { choice, nullable, optional, text, validate, validatePartial } from './validation.js';
 
 interface UserInput {
   username: string;
   email?: string;
   password?: string;
+}
+interface UserChange extends UserInput {
+  role?: Role;
+  ward?: Ward | null;
 }
 
 const fields = {
@@ -17,16 +22,24 @@ const fields = {
   email: optional(text({ min: 0, max: 254, pattern: [/^([^\s@]+@[^\s@]+\.[^\s@]+)?$/, 'Enter a valid email address.'] })),
   password: optional(text({ min: 8, max: 1024 })),
 };
+/** Nobody chooses a role when signing up: administrators give it. */
+const changes = { ...fields, role: optional(choice(roles)), ward: optional(nullable(choice(wards))) };
 
-const withHash = async ({ password, ...values }: Partial<UserInput>) =>
+const withHash = async ({ password, ...values }: Partial<UserChange>) =>
   password === undefined ? values : { ...values, password_hash: await hashPassword(password) };
 
-/** Users change themselves; staff changes everybody. */
+/** Users change themselves, but not their role; administrators change everybody. */
 async function findChangeable(request: Request): Promise<User> {
   const me = currentUser(request);
   const user = await findByPk(User, request.params['pk']);
-  if (user.id !== me.id && !me.is_staff) throw permissionDenied();
+  if (user.id !== me.id && me.role !== 'admin') throw permissionDenied();
   return user;
+}
+
+async function change(request: Request, user: User, values: Partial<UserChange>): Promise<void> {
+  const promotes = values.role !== undefined || values.ward !== undefined;
+  if (promotes && currentUser(request).role !== 'admin') throw permissionDenied();
+  await user.update(await withHash(values));
 }
 
 const create: RequestHandler = async (request, response) => {
@@ -52,13 +65,13 @@ usersRouter.get('/:pk', async (request, response) => {
 
 usersRouter.put('/:pk', async (request, response) => {
   const user = await findChangeable(request);
-  await user.update(await withHash(validate<UserInput>(fields, request.body)));
+  await change(request, user, validate<UserChange>(changes, request.body));
   response.json(user.serialize());
 });
 
 usersRouter.patch('/:pk', async (request, response) => {
   const user = await findChangeable(request);
-  await user.update(await withHash(validatePartial<UserInput>(fields, request.body)));
+  await change(request, user, validatePartial<UserChange>(changes, request.body));
   response.json(user.serialize());
 });
 

@@ -69,6 +69,16 @@ export function text({ min = 1, max, pattern }: { min?: number; max: number; pat
   };
 }
 
+export function choice<const T extends string>(choices: readonly T[]): Field<T> {
+  return {
+    parse(value) {
+      const chosen = choices.find((one) => one === value);
+      if (chosen === undefined) throw new Problem(`Not one of ${choices.join(', ')}.`);
+      return chosen;
+    },
+  };
+}
+
 const dateFormat = /^\d{4}-\d{2}-(\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?$/;
 
 /** A moment in ISO 8601, in UTC where it names no offset. */

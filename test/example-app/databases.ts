@@ -17,7 +17,7 @@ export function onEachDatabase(tests: (reset: () => Promise<void>) => void): voi
   };
   // Rows without their ids get the same ids again, and the next row gets the next.
   const reset = async () => {
-    if (database.getDialect() === 'postgres') await database.query('TRUNCATE users, patients RESTART IDENTITY');
+    if (database.getDialect() === 'postgres') await database.query('TRUNCATE users, patients RESTART IDENTITY CASCADE');
     else await database.sync({ force: true });
     await User.bulkCreate(rows.users.map((user) => ({ ...user.get(), id: undefined })));
     await Patient.bulkCreate(rows.patients.map((patient) => ({ ...patient.get(), id: undefined })));

@@ -54,16 +54,29 @@ const cases: Record<Route, Input[]> = {
   'PUT /api/users/': [{ data: { username: 'emmy' } }, ...badUsers],
   'GET /api/users/:pk': [{ pk: 1 }, { pk: '2' }, ...missing],
   'PUT /api/users/:pk': [{ pk: 2, data: { username: 'hopper', email: '' } }, ...withPk(2, badUsers), ...missing],
-  'PATCH /api/users/:pk': [{ pk: 2, data: { email: 'hopper@example.com' } }, ...withPk(2, badUsers), ...missing],
+  'PATCH /api/users/:pk': [
+    { pk: 2, data: { email: 'hopper@example.com' } },
+    { pk: 3, data: { role: 'doctor' } },
+    ...withPk(2, badUsers),
+    ...missing,
+  ],
   'DELETE /api/users/:pk': [{ pk: 2 }, ...missing],
 
   'GET /api/patients/': [{}, { query: { last_name: 'Curie' } }, { query: { last_name: ['Franklin', 'é & ü'] } }],
-  'POST /api/patients/': [{ data: patient }, { data: { ...patient, first_name: 'Zoë 😀', id: 77 } }, ...badPatients],
+  'POST /api/patients/': [
+    { data: patient },
+    { data: { ...patient, ward: 'South' } },
+    { data: { ...patient, first_name: 'Zoë 😀', id: 77 } },
+    ...badPatients,
+  ],
   'GET /api/patients/:pk': [{ pk: 1 }, ...missing],
   'PUT /api/patients/:pk': [{ pk: 1, data: patient }, ...withPk(1, badPatients), ...missing],
   'PATCH /api/patients/:pk': [
     { pk: 1, data: { first_name: 'Maria' } },
     { pk: 2, data: { dismissal_date: '2026-11-21' } },
+    { pk: 2, data: { ward: 'South' } },
+    { pk: 2, data: { ward: 'East', note: 7 } },
+    { pk: 4, data: { note: 'Of another ward, except for ada.' } },
     ...withPk(1, badPatients),
     ...missing,
   ],
@@ -79,7 +92,7 @@ const sockets: Record<string, { prefix: string; actions: Record<string, MappedAc
   '/ws/patients': { prefix: '/api/patients', actions: routeActions(patientsRouter) },
 };
 
-const accounts = ['nobody', 'grace', 'ada'] as const;
+const accounts = ['nobody', 'alan', 'grace', 'ada'] as const;
 type Account = (typeof accounts)[number];
 
 interface Answer {
@@ -174,6 +187,8 @@ onEachDatabase((reset) => {
     await reset();
     expect((await overHttp('GET /api/patients/', {}, 'nobody')).status).toBe(401);
     expect((await overHttp('GET /api/patients/', {}, 'grace')).status).toBe(200);
+    expect((await overHttp('GET /api/patients/:pk', { pk: 4 }, 'grace')).status).toBe(404);
+    expect((await overHttp('POST /api/patients/', { data: patient }, 'alan')).status).toBe(403);
     expect((await overHttp('DELETE /api/users/:pk', { pk: 1 }, 'grace')).status).toBe(403);
     expect((await overHttp('POST /api/patients/', { data: patient }, 'grace')).status).toBe(201);
     expect((await overHttp('POST /api/patients/', {}, 'grace')).status).toBe(400);
@@ -205,7 +220,7 @@ function routesOf({ stack }: Pick<Router, 'stack'>, prefix = ''): string[] {
   return stack.flatMap((layer) => {
     if (layer.route) {
       const { path, stack: handlers } = layer.route;
-      return handlers.map(({ method }) => `${method.toUpperCase()} ${prefix}${path}`);
+      return [...new Set(handlers.map(({ method }) => `${method.toUpperCase()} ${prefix}${path}`))];
     }
     const mounted = 'rawPath' in layer ? `${prefix}${String(layer.rawPath)}` : prefix;
     return isRouter(layer.handle) ? routesOf(layer.handle, mounted) : [];

@@ -14,6 +14,7 @@ const forbidden = { detail: 'You do not have permission to perform this action.'
 const badDate = ['Not a valid date and time: write it as 2026-11-21T09:30:00Z.'];
 
 const ada = { id: 1, username: 'ada', email: 'ada@example.com' };
+const account = { ...ada, role: 'admin', wards: ['North', 'South', 'West'], leads: true };
 const newPatient = { first_name: 'Lise', last_name: 'Meitner', admission_date: '2026-11-20T09:30:00.000Z' };
 
 const bodyOf = async (answer: request.Test): Promise<unknown> => (await answer).body as unknown;
@@ -38,8 +39,8 @@ onEachDatabase((reset) => {
     test('answers with the user and remembers it', async () => {
       const agent = request.agent(app);
       await agent.get('/api/auth/me').expect(401, notAuthenticated);
-      await agent.post('/api/auth/login').send({ username: 'ada', password: 'ada-demo' }).expect(200, ada);
-      await agent.get('/api/auth/me').expect(200, ada);
+      await agent.post('/api/auth/login').send({ username: 'ada', password: 'ada-demo' }).expect(200, account);
+      await agent.get('/api/auth/me').expect(200, account);
       await agent.post('/api/auth/logout').expect(204);
       await agent.get('/api/auth/me').expect(401, notAuthenticated);
     });
@@ -66,6 +67,7 @@ onEachDatabase((reset) => {
         ada,
         { id: 2, username: 'grace', email: 'grace@example.com' },
         { id: 3, username: 'alan', email: 'alan@example.com' },
+        { id: 4, username: 'florence', email: 'florence@example.com' },
       ]);
     });
 
@@ -75,17 +77,39 @@ onEachDatabase((reset) => {
 
     test.each(['post', 'put'] as const)('are created by %s, and can log in', async (method) => {
       const credentials = { username: 'emmy', password: 'noether1918' };
-      const emmy = { id: 4, username: 'emmy', email: 'emmy@example.com' };
+      const emmy = { id: 5, username: 'emmy', email: 'emmy@example.com' };
       const body = { ...credentials, email: emmy.email };
       await request(app)[method]('/api/users').send(body).expect(201, emmy);
-      await request(app).post('/api/auth/login').send(credentials).expect(200, emmy);
+      await request(app)
+        .post('/api/auth/login')
+        .send(credentials)
+        .expect(200, { ...emmy, role: 'guest', wards: [], leads: false });
     });
 
-    test('cannot make themselves staff', async () => {
-      await request(app).post('/api/users').send({ username: 'emmy', password: 'noether1918', is_staff: true }).expect(201);
+    test('cannot give themselves a role or a ward', async () => {
+      const credentials = { username: 'emmy', password: 'noether1918' };
+      await request(app)
+        .post('/api/users')
+        .send({ ...credentials, role: 'admin', ward: 'North' })
+        .expect(201);
       const agent = request.agent(app);
-      await agent.post('/api/auth/login').send({ username: 'emmy', password: 'noether1918' }).expect(200);
+      await agent.post('/api/auth/login').send(credentials).expect(200);
+      await agent.patch('/api/users/5').send({ role: 'admin' }).expect(403, forbidden);
+      await agent.put('/api/users/5').send({ username: 'emmy', ward: 'North' }).expect(403, forbidden);
       await agent.delete('/api/users/1').expect(403, forbidden);
+      await agent.get('/api/patients').expect(403, forbidden);
+    });
+
+    test('are given a role and a ward by administrators', async () => {
+      const agent = await loggedIn('ada');
+      await agent
+        .patch('/api/users/4')
+        .send({ role: 'king', ward: 'East' })
+        .expect(400, { role: ['Not one of admin, doctor, nurse, guest.'], ward: ['Not one of North, South, West.'] });
+      await agent.patch('/api/users/4').send({ role: 'doctor', ward: 'West' }).expect(200);
+      const florence = await loggedIn('florence');
+      const me = await bodyOf(florence.get('/api/auth/me').expect(200));
+      expect(me).toMatchObject({ role: 'doctor', wards: ['West'], leads: true });
     });
 
     test('change themselves', async () => {
@@ -112,7 +136,7 @@ onEachDatabase((reset) => {
       await grace.get('/api/users/1').expect(200, ada);
     });
 
-    test('are changed by staff', async () => {
+    test('are changed by administrators', async () => {
       const agent = await loggedIn('ada');
       await agent.delete('/api/users/2').expect(204);
       await agent.get('/api/users/2').expect(404, notFound);
@@ -165,17 +189,18 @@ onEachDatabase((reset) => {
       const agent = await loggedIn('grace');
       const created = await bodyOf(agent.post('/api/patients').send(newPatient).expect(201));
       const now: unknown = expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/);
-      expect(created).toEqual({ id: 4, ...newPatient, dismissal_date: null, updated_at: now, created_at: now });
-      await agent.get('/api/patients/4').expect(200, created);
+      const told = { id: 7, ...newPatient, ward: 'North', note: '', dismissal_date: null };
+      expect(created).toEqual({ ...told, updated_at: now, created_at: now });
+      await agent.get('/api/patients/7').expect(200, created);
 
       const dismissed = { ...newPatient, last_name: 'Hahn', dismissal_date: '2026-11-21T10:00:00.000Z' };
-      expect((await agent.put('/api/patients/4').send(dismissed).expect(200)).body).toMatchObject(dismissed);
-      expect((await agent.patch('/api/patients/4').send({ first_name: 'Otto' }).expect(200)).body).toMatchObject({
+      expect((await agent.put('/api/patients/7').send(dismissed).expect(200)).body).toMatchObject(dismissed);
+      expect((await agent.patch('/api/patients/7').send({ first_name: 'Otto' }).expect(200)).body).toMatchObject({
         ...dismissed,
         first_name: 'Otto',
       });
-      await agent.delete('/api/patients/4').expect(204, {});
-      await agent.get('/api/patients/4').expect(404, notFound);
+      await agent.delete('/api/patients/7').expect(204, {});
+      await agent.get('/api/patients/7').expect(404, notFound);
     });
 
     test.each(['0', '99', '2147483648', '99999999999999999999', '-1', '1.0', 'one', '%00', '1%20', '..%2f1'])(
@@ -212,7 +237,7 @@ onEachDatabase((reset) => {
     ])('are not created from %s', async (_what, body, problems) => {
       const agent = await loggedIn('grace');
       await agent.post('/api/patients').type('json').send(body).expect(400, problems);
-      expect(await Patient.count()).toBe(3);
+      expect(await Patient.count()).toBe(6);
     });
 
     test.each([
@@ -230,7 +255,7 @@ onEachDatabase((reset) => {
           .expect(201),
       );
       expect(body).toMatchObject({ admission_date: stored });
-      await agent.get('/api/patients/4').expect(200, body as object);
+      await agent.get('/api/patients/7').expect(200, body as object);
     });
 
     test('keep every character of a name', async () => {

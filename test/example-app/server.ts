@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import type { Express } from 'express';
+import type { Express, RequestHandler } from 'express';
 import type { Channels } from 'express-channels';
 import { createApp } from '../../example-app/src/app.js';
+import { forgetPresences } from '../../example-app/src/live/chat.models.js';
 import { createLogin } from '../../example-app/src/login.js';
 import { mountSocket } from '../../example-app/src/socket.js';
 
@@ -12,12 +13,12 @@ export interface Example {
   host: string;
 }
 
-/** Starts the example app as its main.ts does, on a free port. */
-export async function startExample(): Promise<Example> {
-  const login = createLogin();
+/** Starts the example app as its main.ts does, on a free port or on one that is given. */
+export async function startExample(port = 0, login: RequestHandler[] = createLogin()): Promise<Example> {
+  await forgetPresences();
   const app = createApp(login);
   const channels = mountSocket(app, login);
-  const server = channels.listen(0, '127.0.0.1');
+  const server = channels.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('The server has no port.');

@@ -110,7 +110,7 @@ describe('the program', () => {
 
     const second = await start(env);
     const { body } = (await request(second.address).get('/api/users')) as { body: { username: string }[] };
-    expect(body.map(({ username }) => username)).toEqual(['ada', 'grace', 'alan', 'emmy']);
+    expect(body.map(({ username }) => username)).toEqual(['ada', 'grace', 'alan', 'florence', 'emmy']);
     expect(readdirSync(join(folder, 'kept'))).toEqual(['example.sqlite']);
   });
 });

@@ -1,35 +1,20 @@
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import type { Sequelize } from 'sequelize';
 import { openDatabase } from '../../example-app/src/database.js';
 import { seed } from '../../example-app/src/seed.js';
 import { describeRequiring } from '../support/requirement.js';
+import { chromiumMissing, faintTexts, launchChromium, phone, Windows } from './browser.js';
 import { startExample, type Example } from './server.js';
 
-const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
-const missing = existsSync(executablePath) ? undefined : `there is no browser at ${executablePath}; CHROMIUM names another`;
-const flags = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
-
-describeRequiring(missing, 'the page in Chromium', () => {
+describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', () => {
   let database: Sequelize;
   let example: Example;
   let browser: Browser;
   let page: Page;
-  let faults: string[];
+  let windows: Windows;
   let screenshots: string;
 
   beforeAll(async () => {
@@ -38,7 +23,8 @@ describeRequiring(missing, 'the page in Chromium', () => {
     database = await openDatabase('sqlite::memory:');
     await seed();
     example = await startExample();
-    browser = await chromium.launch({ executablePath, args: flags });
+    browser = await launchChromium();
+    windows = new Windows(browser, `http://${example.host}`);
   }, 60_000);
 
   afterAll(async () => {
@@ -49,22 +35,13 @@ describeRequiring(missing, 'the page in Chromium', () => {
   });
 
   async function open(options: BrowserContextOptions = {}): Promise<void> {
-    const context = await browser.newContext({ reducedMotion: 'reduce', ...options });
-    context.setDefaultTimeout(10_000);
-    page = await context.newPage();
-    faults = [];
-    page.on('pageerror', (error) => faults.push(error.message));
-    page.on('console', (message) => {
-      // The browser itself notes each answer from 400 on.
-      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) faults.push(message.text());
-    });
-    await page.goto(`http://${example.host}/`);
+    page = await windows.open('/frames', options);
     await page.getByText('Connected to /ws/user').waitFor();
   }
 
   afterEach(async () => {
-    expect(faults).toEqual([]);
-    await page.context().close();
+    expect(windows.faults).toEqual([]);
+    await windows.close();
   });
 
   /** The newest entry of the log, once there are this many. */
@@ -101,7 +78,7 @@ describeRequiring(missing, 'the page in Chromium', () => {
       await choose('create');
       await press('Send');
       expect(await newest(7)).toMatch(/201[^]*"last_name": "Meitner"/);
-      await page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+      await page.screenshot({ path: join(screenshots, `frames-${name}.png`), fullPage: true });
 
       const sizes = 'const { scrollWidth, clientWidth } = document.documentElement; [scrollWidth, clientWidth]';
       const [wide, window] = await page.evaluate<[number, number]>(sizes);
@@ -195,6 +172,7 @@ describeRequiring(missing, 'the page in Chromium', () => {
         { username: 'ada', id: 1, email: 'ada@example.com' },
         { username: 'grace', id: 2, email: 'grace@example.com' },
         { username: 'alan', id: 3, email: 'alan@example.com' },
+        { username: 'florence', id: 4, email: 'florence@example.com' },
       ],
       action: 'list',
       response_status: 200,
@@ -202,29 +180,3 @@ describeRequiring(missing, 'the page in Chromium', () => {
     });
   }, 30_000);
 });
-
-/** Runs in the page: every text whose contrast is below 4.5 to 1, with its contrast. */
-const faintTexts = `(() => {
-  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
-  const luminance = (colour) => {
-    const [r, g, b] = channels(colour).map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const { backgroundColor } = getComputedStyle(e);
-      if ((channels(backgroundColor)[3] ?? 1) > 0) return backgroundColor;
-    }
-    return 'rgb(255, 255, 255)';
-  };
-  const faint = [];
-  for (const element of document.querySelectorAll('body *')) {
-    const ownText = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
-    if (!ownText && element.tagName !== 'TEXTAREA') continue;
-    if (element.disabled || !element.checkVisibility()) continue;
-    const [a, b] = [luminance(getComputedStyle(element).color), luminance(behind(element))].sort((x, y) => y - x);
-    const contrast = (a + 0.05) / (b + 0.05);
-    if (contrast < 4.5) faint.push(element.textContent.trim().slice(0, 40) + ': ' + contrast.toFixed(2));
-  }
-  return faint;
-})()`;

@@ -1,0 +1,131 @@
+import { MessageList } from './message-list.js';
+import { avatar, byId, element, startPage } from './page.js';
+
+const name = new URLSearchParams(location.search).get('name')?.trim() ?? '';
+if (name === '') location.replace('/');
+document.title = `${name} · express-channels`;
+byId('room-name').textContent = name;
+
+const { user, live } = await startPage();
+const log = byId('log');
+const list = new MessageList(byId('messages'), log, user);
+let room;
+
+// Subscriptions are made again after a reconnect, in this order: the room, its messages, who is there.
+live.subscribe('rooms', 'open_room', { name }, { ready: enter, refused: showProblem });
+
+function enter(opened) {
+  if (room !== undefined) return;
+  room = opened;
+  live.subscribe('rooms', 'subscribe_to_messages_in_room', { pk: room.id }, { ready: readHistory, change: showMessage });
+  live.subscribe('rooms', 'join_room', { pk: room.id }, { snapshot: showPresences, change: changePresence });
+}
+
+// Messages
+
+/** What is read after the subscription, together with what it tells, is everything. */
+async function readHistory() {
+  try {
+    const { messages } = await live.request('rooms', 'retrieve', { pk: room.id });
+    for (const message of messages.sort((a, b) => a.id - b.id)) list.show(message);
+    byId('empty').hidden = list.size > 0;
+    log.setAttribute('aria-busy', 'false');
+    await sendOutbox();
+  } catch (error) {
+    // Without a connection it is read again when there is one.
+    if (error.reason === 'refused') showProblem(error);
+  }
+}
+
+function showMessage(action, message) {
+  if (action === 'delete') list.remove(message);
+  else list.show(message);
+  byId('empty').hidden = list.size > 0;
+}
+
+/** Messages that the server has not stored yet; they outlive a reload. */
+const outboxName = `outbox ${user.id} ${name}`;
+let outbox = JSON.parse(sessionStorage.getItem(outboxName) ?? '[]');
+let sending = false;
+for (const message of outbox) list.showPending(message);
+
+function keepOutbox(messages) {
+  outbox = messages;
+  sessionStorage.setItem(outboxName, JSON.stringify(outbox));
+}
+
+/** One after the other. Each has a key, so that one whose answer was lost is sent again and stored once. */
+async function sendOutbox() {
+  if (sending || room === undefined) return;
+  sending = true;
+  try {
+    while (outbox.length > 0) await sendFirst(outbox[0]);
+  } catch (error) {
+    list.waiting(error.message);
+  } finally {
+    sending = false;
+  }
+}
+
+async function sendFirst({ key, text }) {
+  let answer;
+  try {
+    answer = await live.request('rooms', 'create_message', { pk: room.id, key, message: text });
+  } catch (error) {
+    if (error.reason !== 'refused') throw error;
+    list.remove({ key, user });
+    byId('message').value ||= text;
+    showProblem(error);
+  }
+  keepOutbox(outbox.filter((message) => message.key !== key));
+  if (answer !== undefined) list.show(answer);
+}
+
+byId('composer').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const text = byId('message').value.trim();
+  if (text === '') return;
+  byId('composer').reset();
+  showProblem({ message: '' });
+  byId('empty').hidden = true;
+  const message = { key: crypto.randomUUID(), text };
+  keepOutbox([...outbox, message]);
+  list.showPending(message);
+  void sendOutbox();
+});
+
+function showProblem({ message }) {
+  byId('problem').textContent = message;
+}
+
+// Who is here
+
+/** Windows by their ids: a user may have several. */
+const presences = new Map();
+
+const namesHere = () => new Set([...presences.values()].map((presence) => presence.user.username));
+
+function showPresences(rows) {
+  presences.clear();
+  for (const row of rows) presences.set(row.id, row);
+  showPeople();
+}
+
+function changePresence(action, presence) {
+  const { username } = presence.user;
+  const before = namesHere().has(username);
+  if (action === 'delete') presences.delete(presence.id);
+  else presences.set(presence.id, presence);
+  const after = namesHere().has(username);
+  if (before === after) return;
+  if (username !== user.username) list.note(`${username} ${after ? 'joined' : 'left'}`);
+  showPeople();
+}
+
+function showPeople() {
+  const names = [...namesHere()].sort();
+  byId('count').textContent = names.length;
+  byId('people').replaceChildren(
+    ...names.map((one) => element('li', {}, avatar(one), element('span', {}, one === user.username ? `${one} (you)` : one))),
+  );
+}
