@@ -83,7 +83,7 @@ describeRequiring(missing, 'the page in Chromium', () => {
     await other.getByRole('button', { name: 'Delete Feed the cat' }).click();
     await one.getByText('Feed the cat').waitFor({ state: 'detached' });
 
-    await walk.restart();
+    await walk.start();
     for (const page of [one, other]) await page.getByText('Please log in').waitFor();
     expect(faults).toEqual([]);
   }, 30_000);

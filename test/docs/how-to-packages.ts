@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -10,11 +10,22 @@ export const PACKAGES = join(ROOT, 'node_modules');
 /** What express-channels itself imports; it is the reader's own. */
 const BESIDE = ['express', 'ws'];
 
+let built: Promise<string> | undefined;
+
 /**
- * Makes a folder with what a reader's `npm install` fetches and this checkout has not: express-channels as it is published, from what stands
- * in lib/, and sqlite3, which may need a compiler and is stood in for.
+ * A folder with what a reader's `npm install` fetches and this checkout has not: express-channels as it is published, from what stands
+ * in lib/; sqlite3, which may need a compiler; and vitest, whose part that the pages use is that of jest.
  */
-export async function buildPackages(): Promise<string> {
+export function builtPackages(): Promise<string> {
+  built ??= build();
+  return built;
+}
+
+afterAll(async () => {
+  if (built !== undefined) await rm(dirname(await built), { recursive: true });
+});
+
+async function build(): Promise<string> {
   const packages = join(await mkdtemp(join(tmpdir(), 'packages-')), 'node_modules');
   const library = join(packages, 'express-channels');
   const sources = (await readdir(join(ROOT, 'lib'), { recursive: true })).filter((name) => name.endsWith('.ts'));
@@ -26,6 +37,7 @@ export async function buildPackages(): Promise<string> {
       await write(join(library, 'dist', folder, target), await compiled(join(ROOT, 'lib', source), type));
   }
   await write(join(packages, 'sqlite3/index.js'), await compiled(join(ROOT, 'example-app/src/sqlite.ts'), 'commonjs'));
+  await write(join(packages, 'vitest/index.js'), "module.exports = require('@jest/globals');\n");
   for (const name of [...BESIDE, 'node-sqlite3-wasm']) await symlink(join(PACKAGES, name), join(packages, name));
   return packages;
 }

@@ -9,6 +9,8 @@ export class Program {
   readonly #process: ChildProcess;
   readonly #translate: (text: string) => string;
   #printed = '';
+  /** How much of the output was waited for. */
+  #read = 0;
   /** Resolves with its status when it has ended. */
   readonly ended: Promise<number | null>;
 
@@ -33,12 +35,14 @@ export class Program {
     return this.#translate(lines.filter((line) => line !== '').join('\n'));
   }
 
-  /** Waits until it has printed a text. */
+  /** Waits until it has printed a text, behind the one that was waited for before. */
   async prints(text: string): Promise<void> {
     let over = false;
     void this.ended.then(() => (over = true));
-    await until(() => over || this.output.includes(text), 10_000);
-    if (!this.output.includes(text)) throw new Error(`It ended without "${text}":\n${this.output}`);
+    const isThere = (): boolean => this.output.includes(text, this.#read);
+    await until(() => over || isThere(), 10_000).catch(() => undefined);
+    if (!isThere()) throw new Error(`It has not printed "${text}":\n${this.output}`);
+    this.#read = this.output.indexOf(text, this.#read) + text.length;
   }
 
   typeLine(line: string): void {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
 import { freePort } from '../support/free-port.js';
-import { buildPackages, PACKAGES } from './how-to-packages.js';
+import { builtPackages, PACKAGES } from './how-to-packages.js';
 import { Program } from './how-to-program.js';
 import type { CodeBlock } from './markdown.js';
 
@@ -24,11 +24,14 @@ for name; do
 done
 `;
 
-/** `npx` runs what is here. wscat shows all that it shows on a terminal, although it is on none. */
+/** `npx` runs what is here, jest in place of vitest. wscat shows all that it shows on a terminal, although it is on none. */
 const NPX = `#!/bin/sh
 name=$1
 shift
-if [ "$name" = wscat ]; then export NODE_OPTIONS="--require=\${0%/*}/terminal.cjs"; fi
+case $name in
+  wscat) export NODE_OPTIONS="--require=\${0%/*}/terminal.cjs" ;;
+  vitest) name=jest && shift && export NODE_OPTIONS=--experimental-vm-modules ;;
+esac
 exec "$PACKAGES/.bin/$name" "$@"
 `;
 const TERMINAL = "require('node:tty').isatty = () => true;\n";
@@ -39,7 +42,6 @@ export class Reader {
   folder: string;
   readonly #home: string;
   readonly #env: NodeJS.ProcessEnv;
-  readonly #built: string;
   /** The free ports in place of those of the page. */
   readonly #ports: ReadonlyMap<string, number>;
   readonly #programs = new Set<Program>();
@@ -47,7 +49,6 @@ export class Reader {
   private constructor(home: string, built: string, ports: ReadonlyMap<string, number>, env: NodeJS.ProcessEnv) {
     this.#home = home;
     this.folder = join(home, 'reader');
-    this.#built = built;
     this.#ports = ports;
     const path = `${join(home, 'bin')}${delimiter}${process.env['PATH'] ?? ''}`;
     // Packages that a package loads by itself, as Sequelize does with its dialects.
@@ -67,7 +68,7 @@ export class Reader {
     }
     const free = new Map<string, number>();
     for (const port of ports) free.set(String(port), await freePort());
-    return new Reader(home, await buildPackages(), free, env);
+    return new Reader(home, await builtPackages(), free, env);
   }
 
   /** Writes the file that the first line of a block names. */
@@ -104,7 +105,6 @@ export class Reader {
   async leave(): Promise<void> {
     await Promise.all([...this.#programs].map((program) => program.stop()));
     await rm(this.#home, { recursive: true });
-    await rm(dirname(this.#built), { recursive: true });
   }
 
   #spawn(script: string): Program {

@@ -4,8 +4,8 @@ import type { CodeBlock } from './markdown.js';
 
 const SERVER = /^(?:\w+=\S+ )*node \S*server\.js$/m;
 const TERMINAL = /^npx wscat /m;
-const TESTS = /node --test|npx jest/;
-const ON_TERMINAL = /^(?:[<>] |Connected|Disconnected)/;
+const TESTS = /node --test|npx (?:jest|vitest)/;
+const ON_TERMINAL = /^(?:[<>] |Connected|Disconnected|error: )/;
 
 /**
  * Goes through the blocks of a page as its reader does: writes the files, types the commands, and compares what the page shows with what
@@ -13,11 +13,11 @@ const ON_TERMINAL = /^(?:[<>] |Connected|Disconnected)/;
  */
 export class Walk {
   readonly reader: Reader;
-  #server: Program | undefined;
+  /** By the command that has started them. */
+  readonly #servers = new Map<string, Program>();
   #terminal: Program | undefined;
   /** What the last command has printed. */
   #output = '';
-  #command = '';
 
   constructor(reader: Reader) {
     this.reader = reader;
@@ -29,18 +29,33 @@ export class Walk {
     else await this.reader.write(block);
   }
 
-  /** Starts the server anew. */
-  async restart(): Promise<void> {
-    await this.#server?.stop();
-    this.#server = this.reader.open({ code: this.#command });
-    await this.#server.prints('http://localhost');
+  /** Starts a server, anew if it is there. */
+  async start(command = 'node server.js\n'): Promise<void> {
+    await this.#servers.get(command)?.stop();
+    const server = this.reader.open({ code: command });
+    this.#servers.set(command, server);
+    await server.prints('http://localhost');
+    this.#output = server.output;
+  }
+
+  async stop(command: string): Promise<void> {
+    await this.#servers.get(command)?.stop();
+  }
+
+  /** Types a line into the open terminal, which then shows a text. */
+  async says(line: string, shown: string): Promise<void> {
+    this.#opened.typeLine(line);
+    await this.#opened.prints(shown);
+  }
+
+  get #opened(): Program {
+    if (this.#terminal === undefined) throw new Error('No terminal is open.');
+    return this.#terminal;
   }
 
   async #type(block: CodeBlock): Promise<void> {
     if (SERVER.test(block.code)) {
-      this.#command = block.code;
-      await this.restart();
-      this.#output = this.#server?.output ?? '';
+      await this.start(block.code);
     } else if (TERMINAL.test(block.code)) {
       await this.#terminal?.stop();
       this.#terminal = this.reader.open(block);
@@ -58,8 +73,8 @@ export class Walk {
       return;
     }
     for (const line of lines) {
-      if (line.startsWith('> ')) this.#terminal?.typeLine(line.slice(2));
-      else await this.#terminal?.prints(line);
+      if (line.startsWith('> ')) this.#opened.typeLine(line.slice(2));
+      else await this.#opened.prints(line);
     }
   }
 }
