@@ -10,13 +10,10 @@ import {
   type Channels,
   type Consumer,
   createChannels,
-  crud,
   defineConsumer,
   dispatch,
   expressPermission,
   memoryLayer,
-  modelConsumer,
-  modelSerializer,
   type Permission,
   type RedisLayer,
   redisLayer,
@@ -35,11 +32,22 @@ import { describeRequiring } from '../support/requirement.js';
 import { until } from '../support/socket-client.js';
 import { type CodeBlock, codeBlocks, runBlock } from './markdown.js';
 
+/** Pages whose blocks tests of their own execute. */
+const EXECUTED_ELSEWHERE = [
+  'COMING-FROM-DCRF.md',
+  'COMING-FROM-EXPRESS-WS.md',
+  'COMING-FROM-FEATHERS.md',
+  'COMING-FROM-SAILS.md',
+  'GUIDE.md',
+  'MODELS.md',
+  'OBSERVERS.md',
+  'PROTOCOL.md',
+  'TROUBLESHOOTING.md',
+];
 const pages = [
   'README.md',
   ...readdirSync(join(__dirname, '../../docs'))
-    // Tests of their own execute the blocks of these.
-    .filter((name) => name.endsWith('.md') && !['COMING-FROM-DCRF.md', 'GUIDE.md', 'MODELS.md', 'OBSERVERS.md'].includes(name))
+    .filter((name) => name.endsWith('.md') && !EXECUTED_ELSEWHERE.includes(name))
     .map((name) => `docs/${name}`),
 ];
 /** Blocks that a test has executed; shell commands are what the checks of a clean checkout run. */
@@ -347,7 +355,7 @@ describe('docs/LOGIN.md', () => {
   });
 });
 
-describe('docs/ROUTERS.md and docs/PROTOCOL.md', () => {
+describe('docs/ROUTERS.md', () => {
   let channels: Channels;
   let app: Express;
 
@@ -379,37 +387,6 @@ describe('docs/ROUTERS.md and docs/PROTOCOL.md', () => {
     expect(values).toMatchObject({ status: 201, headers: { 'content-type': 'application/json; charset=utf-8' } });
     expect(String(values['body'])).toBe('{"id":2,"title":"Hello"}');
   });
-
-  test.each([0, 1, 2, 3])('the frames of the protocol are those of a server, block %i', async (index) => {
-    const client = await connect(channels, '/ws/posts');
-    const lines = block('docs/PROTOCOL.md', index).code.trim().split('\n');
-    expect(lines.length).toBeGreaterThan(1);
-    for (const line of lines) {
-      if (line.startsWith('> ')) client.send(line.slice(2));
-      else expect(await client.receive()).toEqual(JSON.parse(line.slice(2)));
-    }
-  });
-});
-
-test('the subscriptions of docs/PROTOCOL.md are those of a server', async () => {
-  const sequelize = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', logging: false });
-  const Post = sequelize.define('Post', { title: DataTypes.STRING }, { timestamps: false });
-  await sequelize.sync();
-  const post = await Post.create({ title: 'x' });
-  const serializer = modelSerializer(Post, { fields: ['pk', 'title'] });
-  const client = await connect(modelConsumer(Post, { serializer, actions: crud('subscribe_instance', 'unsubscribe_instance') }));
-  const [subscribe, subscribed, update, deleted, unsubscribe, unsubscribed] = block('docs/PROTOCOL.md', 4)
-    .code.trim()
-    .split('\n')
-    .map((line): object => JSON.parse(line.slice(2)) as object);
-  expect(await client.request(subscribe)).toEqual(subscribed);
-  await post.update({ title: 'News' });
-  expect(await client.receive()).toEqual(update);
-  await post.destroy();
-  expect(await client.receive()).toEqual(deleted);
-  expect(await client.request(unsubscribe)).toEqual(unsubscribed);
-  await client.close();
-  await sequelize.close();
 });
 
 describe('docs/CONSUMERS.md', () => {
