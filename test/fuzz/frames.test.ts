@@ -6,7 +6,7 @@ import { Lane } from './lane.js';
 import { CANARY } from './models.js';
 import { LANES, openStand, type Stand, startNeighbour } from './stand.js';
 
-const FRAMES = Number(process.env['FRAMES'] ?? 10_000);
+const FRAMES = Number(process.env['FRAMES'] ?? 2_000);
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 /** One lane or one frame of it alone, to have a failure again. */
 const { LANE, FRAME } = process.env;
