@@ -7,6 +7,7 @@ import type { Scope } from './scope.js';
 
 /** What a connect rule is asked about. */
 export interface ConnectRequest {
+  /** Who asks, and whence. */
   readonly scope: Scope;
   /** Runs an Express middleware on a request with the socket's login; see {@link expressPermission}. */
   readonly passes: (middleware: Handler, method: string) => Promise<boolean>;

@@ -38,7 +38,9 @@ export interface ParsedActionOptions<Arguments, Transaction = undefined> extends
 
 /** A named operation with its options, made by {@link action}. */
 export interface Action<Context = ActionContext> {
+  /** Asked before it, after those of its consumer. */
   readonly permissions: readonly Permission[];
+  /** Whether the next frame does not wait for it. */
   readonly detached: boolean;
   /** Parses the arguments, opens the transaction and calls the handler. */
   readonly perform: (contextIn: (transaction: unknown) => Context, args: ActionArguments) => unknown;

@@ -31,6 +31,7 @@ export interface Link {
 
 /** Where an unexpected error came from. */
 export interface ErrorDetails {
+  /** On whose connection. */
   readonly scope: Scope;
   /** The action that failed; undefined outside of one. */
   readonly action?: string | undefined;
@@ -51,11 +52,11 @@ export interface Conversation {
   closed(code: number): Promise<void>;
 }
 
-/** What answers on a connection. */
+/** What answers on a connection: made by `viewAsConsumer`, `modelConsumer`, `defineConsumer` or `demultiplexer`, given to `route`. */
 export abstract class Consumer {
-  /** Asks the connect rules. What they throw refuses the handshake. */
+  /** @internal Asks the connect rules. What they throw refuses the handshake. */
   abstract admit(request: ConnectRequest): Promise<void>;
 
-  /** Begins to answer on a connection that is open. */
+  /** @internal Begins to answer on a connection that is open. */
   abstract open(link: Link): Conversation;
 }

@@ -19,6 +19,7 @@ export type AnySerializer<M extends Model> = ModelSerializer<M, unknown, unknown
 
 /** What an action of a model consumer is given. */
 export interface ModelContext<M extends Model, State = unknown> extends ActionContext<State> {
+  /** The model of the consumer. */
   readonly model: ModelStatic<M>;
   /** That of the consumer; in an action with a transaction its queries run in that. */
   readonly serializer: AnySerializer<M>;
@@ -27,6 +28,7 @@ export interface ModelContext<M extends Model, State = unknown> extends ActionCo
   /**
    * The row that the arguments name by the look-up key.
    *
+   * @param args - those of the frame
    * @param options - of the find: `include`, `attributes`, `lock`
    * @throws ValidationError if they name none
    * @throws NotFound if there is no such row in the queryset

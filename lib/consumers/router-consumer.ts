@@ -39,7 +39,9 @@ const DEFAULT_MAX_RESPONSE_BYTES = 1024 * 1024;
  * What a handler throws or passes to `next` is answered. A promise that it returns is Express's to look at: Express 5 does, Express 4 does
  * not, so there a rejection that no handler passes on is an unhandled one, as over HTTP, and the action is answered with 504.
  *
+ * @param handler - an Express 4 or 5 Router or application, or any `(req, res, next)`
  * @param mappedActions - the request that each action becomes; by default those of DCRF: create PUT, update PATCH, list and retrieve GET
+ * @param options - permissions, limits of time and size, headers that the client is told
  * @throws TypeError for an action that no route answers; the message lists the routes there are
  *
  * @example

@@ -36,10 +36,13 @@ export interface DispatchOptions {
 
 /** The answer to a {@link dispatch}, as an HTTP client would have received it. */
 export interface DispatchResponse {
+  /** Status code of HTTP. */
   readonly status: number;
+  /** The status in words. */
   readonly statusMessage: string;
   /** Names in lower case; `set-cookie` is a list, other repeated headers are joined. */
   readonly headers: IncomingHttpHeaders;
+  /** The bytes of the body; none of it is an empty buffer. */
   readonly body: Buffer;
 }
 
@@ -75,6 +78,8 @@ export function isKnownMethod(method: string): boolean {
  * TCP socket: the handler meets a real `IncomingMessage` and `ServerResponse`, and nothing of Node or Express is changed.
  *
  * @param handler - an Express 4 or 5 application, a Router (it gets an application around it), or any `(req, res, next)`
+ * @param request - method, url, headers and body, as they would be in HTTP
+ * @param options - limits of time and size, and a signal
  * @throws TypeError if the request can't be a request (unknown method, unescaped characters in the url, invalid headers)
  * @throws {@link ActionTimeout}, {@link ResponseTooLarge}, the signal's reason, what the handler threw, or an `ECONNRESET` error if
  * the handler destroyed the socket: in each case the handler sees `close`

@@ -2,20 +2,21 @@ import type { Scope } from '../auth/scope.js';
 import type { ErrorDetail } from '../protocol/errors.js';
 import type { SUBSCRIBER, Subscriber } from './subscriber.js';
 
-/** How {@link ActionContext.reply} differs from the action's own answer. */
+/** How an envelope of `ctx.reply()` differs from the action's own answer. */
 export interface ReplyOptions {
-  /** @default 200 */
+  /** Status of the envelope, as in HTTP. @default 200 */
   readonly status?: number;
-  /** @default [] */
+  /** What is wrong. @default [] */
   readonly errors?: readonly ErrorDetail[];
-  /** @default the action that is running */
+  /** The name that the envelope bears. @default the action that is running */
   readonly action?: string | null;
-  /** @default the request_id of the frame that is answered */
+  /** The client's id. @default the request_id of the frame that is answered */
   readonly requestId?: unknown;
 }
 
 /** What a handler of group messages, of connect and of disconnect is given. */
 export interface ConsumerContext<State = unknown> {
+  /** Who is connected, and how. */
   readonly scope: Scope;
   /** What the consumer's `state` has made for this connection. */
   readonly state: State;
@@ -31,6 +32,7 @@ export interface ConsumerContext<State = unknown> {
   close(code?: number): void;
   /** From now on this connection gets the messages of a group. */
   join(group: string): Promise<void>;
+  /** From now on it gets them no more. */
   leave(group: string): Promise<void>;
   /** @internal What observers do with the connection. */
   readonly [SUBSCRIBER]: Subscriber;
@@ -38,6 +40,8 @@ export interface ConsumerContext<State = unknown> {
 
 /** What an action is given. */
 export interface ActionContext<State = unknown> extends ConsumerContext<State> {
+  /** The name by which the client called it. */
   readonly action: string;
+  /** The client's id of the frame: any JSON value, null for none. */
   readonly requestId: unknown;
 }

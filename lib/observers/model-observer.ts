@@ -15,6 +15,7 @@ import { type State, type SubscribeOptions, Subscriptions } from './subscription
 
 /** For whom a row is shown, and why. */
 export interface ViewOf<View> {
+  /** What has become of the row; `snapshot` where it is part of the present state. */
   readonly action: RowAction | 'snapshot';
   /** What the observer's `view` has returned; undefined without it. */
   readonly view: View;
@@ -22,9 +23,13 @@ export interface ViewOf<View> {
 
 /** An event as an observer's `deliver` is given it. */
 export interface DeliveredEvent<Body> {
+  /** `create`, `update` or `delete`, as it is for the group. */
   readonly action: RowAction;
+  /** What `serialize` has made of the row; `{ pk }` of one that has left the group. */
   readonly body: Body | { readonly pk: string | number };
+  /** The row's primary key. */
   readonly pk: string | number;
+  /** The group that the event goes to. */
   readonly group: string;
   /** Under which request_ids the connection has subscribed to the group; one without any is not among them. */
   readonly requestIds: readonly (string | number | boolean)[];

@@ -20,7 +20,9 @@ import { type SubscribeOptions, Subscriptions } from './subscriptions.js';
 export interface DeliveredSignal<Body> {
   /** The name of the signal. */
   readonly action: string;
+  /** What `serialize` has made of the signal. */
   readonly body: Body;
+  /** The group that the signal goes to. */
   readonly group: string;
   /** Under which request_ids the connection has subscribed to the group; one without any is not among them. */
   readonly requestIds: readonly (string | number | boolean)[];

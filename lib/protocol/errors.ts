@@ -12,6 +12,7 @@ export interface ActionErrorOptions {
   readonly status?: number;
   /** Stable, machine-readable name of the error. @default the code of the class */
   readonly code?: string;
+  /** What it was made of: for `onError`, never for the client. @default none */
   readonly cause?: unknown;
 }
 
@@ -23,8 +24,11 @@ export interface ActionErrorOptions {
  * throw new ActionError('I am a teapot', { status: 418, code: 'teapot' });
  */
 export class ActionError extends Error {
+  /** HTTP status of the reply. */
   readonly status: number;
+  /** Stable, machine-readable name. */
   readonly code: string;
+  /** What the client is told. */
   readonly detail: ErrorDetail;
   /** The convention of http-errors: error handlers of an app, too, may answer with status and message. */
   readonly expose = true;

@@ -249,6 +249,7 @@ export class Channels {
  *
  * @param app - the application whose settings (trust proxy, json spaces, …) and `req.*` and `res.*` the consumers use; a bare one if
  * left out
+ * @param options - limits, login, layer and others
  * @throws TypeError for something that is no Express application, or for options that can't be meant
  *
  * @example
