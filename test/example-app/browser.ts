@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core';
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 export const chromiumMissing = existsSync(executablePath)
@@ -21,46 +21,65 @@ export const launchChromium = (): Promise<Browser> => chromium.launch({ executab
 
 export const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
-/** Opens windows of a browser that share nothing, as those of different users, and notes what their consoles complain about. */
+/** Windows of users who share nothing, and what their consoles complain about. */
 export class Windows {
-  readonly faults: string[] = [];
   readonly #browser: Browser;
   readonly #origin: string;
+  /** A browser of each user, for all tests of a file. */
+  readonly #users = new Map<string, Promise<BrowserContext>>();
+  readonly #pages = new Set<Page>();
+  readonly #faults: string[] = [];
 
   constructor(browser: Browser, origin: string) {
     this.#browser = browser;
     this.#origin = origin;
   }
 
+  /** A window in which nobody is signed in. */
   async open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await this.#browser.newContext({ baseURL: this.#origin, reducedMotion: 'reduce', ...options });
-    context.setDefaultTimeout(10_000);
-    return this.add(await context.newPage(), path);
+    return this.add(await this.#context(options), path);
   }
 
-  /** A window in which somebody is signed in already. */
+  /** A window in which somebody is signed in; a second one of the same user is of the same browser. */
   async openAs(username: string, path: string, options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await this.#browser.newContext({ baseURL: this.#origin, reducedMotion: 'reduce', ...options });
-    context.setDefaultTimeout(10_000);
+    const name = `${username} ${JSON.stringify(options)}`;
+    const context = this.#users.get(name) ?? this.#signIn(username, options);
+    this.#users.set(name, context);
+    return this.add(await context, path);
+  }
+
+  async #signIn(username: string, options: BrowserContextOptions): Promise<BrowserContext> {
+    const context = await this.#context(options);
     const answer = await context.request.post('/api/auth/login', { data: { username, password: `${username}-demo` } });
     if (!answer.ok()) throw new Error(`${username} can't log in: ${await answer.text()}`);
-    return this.add(await context.newPage(), path);
+    return context;
+  }
+
+  async #context(options: BrowserContextOptions): Promise<BrowserContext> {
+    const context = await this.#browser.newContext({ baseURL: this.#origin, reducedMotion: 'reduce', ...options });
+    context.setDefaultTimeout(10_000);
+    return context;
   }
 
   /** Another window of the same browser. */
-  async add(page: Page, path: string): Promise<Page> {
-    page.on('pageerror', (error) => this.faults.push(error.message));
+  async add(context: BrowserContext, path: string): Promise<Page> {
+    const page = await context.newPage();
+    this.#pages.add(page);
+    page.on('pageerror', (error) => this.#faults.push(error.message));
     page.on('console', (message) => {
       // The browser itself notes each answer from 400 on, and each socket that can't be opened.
       if (message.type() === 'error' && !/^(Failed to load resource|WebSocket connection to)/.test(message.text()))
-        this.faults.push(message.text());
+        this.#faults.push(message.text());
     });
     await page.goto(path);
     return page;
   }
 
-  async close(): Promise<void> {
-    for (const context of this.#browser.contexts()) await context.close();
+  /** Closes the windows of a test. Returns the errors of their scripts, and what the content security policy has refused. */
+  async close(): Promise<string[]> {
+    for (const page of this.#pages) await page.close();
+    this.#pages.clear();
+    return this.#faults.splice(0);
   }
 }
 

@@ -20,13 +20,10 @@ describeRequiring(chromiumMissing, 'the chat in Chromium', () => {
     await seed();
     example = await startExample();
     browser = await launchChromium();
-  }, 60_000);
-  beforeEach(() => {
     windows = new Windows(browser, `http://${example.host}`);
-  });
+  }, 60_000);
   afterEach(async () => {
-    expect(windows.faults).toEqual([]);
-    await windows.close();
+    expect(await windows.close()).toEqual([]);
     await Message.destroy({ where: {} });
   });
   afterAll(async () => {
@@ -62,16 +59,16 @@ describeRequiring(chromiumMissing, 'the chat in Chromium', () => {
   });
 
   test('goes on after signing out and in where it was', async () => {
-    const page = await windows.openAs('grace', '/room?name=lobby');
+    const page = await windows.openAs('florence', '/room?name=lobby');
     await say(page, 'I am soon back.');
     await page.getByText('Connected').waitFor();
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByText('You are signed out').waitFor();
-    await page.getByLabel('Username').fill('grace');
+    await page.getByLabel('Username').fill('florence');
     await page.getByLabel('Password').fill('wrong');
     await page.keyboard.press('Enter');
     await page.getByRole('alert').getByText('Incorrect authentication credentials.').waitFor();
-    await page.getByRole('button', { name: 'grace doctor' }).click();
+    await page.getByRole('button', { name: 'florence nurse' }).click();
     await page.getByRole('heading', { name: 'lobby' }).waitFor();
     await message(page, 'I am soon back.').waitFor();
   });
@@ -102,7 +99,7 @@ describeRequiring(chromiumMissing, 'the chat in Chromium', () => {
     const grace = await windows.openAs('grace', '/room?name=lobby');
     const alan = await windows.openAs('alan', '/room?name=lobby');
     await grace.getByText('alan joined').waitFor();
-    const second = await windows.add(await alan.context().newPage(), '/room?name=lobby');
+    const second = await windows.add(alan.context(), '/room?name=lobby');
     await peopleOf(second).getByText('grace').waitFor();
     await peopleOf(second).getByText('alan (you)').waitFor();
     await alan.close();

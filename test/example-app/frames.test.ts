@@ -40,8 +40,7 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
   }
 
   afterEach(async () => {
-    expect(windows.faults).toEqual([]);
-    await windows.close();
+    expect(await windows.close()).toEqual([]);
   });
 
   /** The newest entry of the log, once there are this many. */
