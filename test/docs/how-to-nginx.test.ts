@@ -1,14 +1,9 @@
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
-
 import { describeRequiring } from '../support/requirement.js';
 import { ROOT } from './how-to-packages.js';
-import { Program } from './how-to-program.js';
+import { missingPrograms, Program } from './how-to-program.js';
 import { codeBlocks } from './markdown.js';
 
-const isHere = (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, 'nginx')));
-
-describeRequiring(isHere ? undefined : 'there is no nginx on this machine', 'nginx.md', () => {
+describeRequiring(missingPrograms('nginx'), 'nginx.md', () => {
   test('a real nginx does what the page shows', async () => {
     const [conf, server, command, shown, ...others] = codeBlocks('docs/how-to/nginx.md');
     // The script takes these two out of the page.

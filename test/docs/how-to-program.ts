@@ -1,8 +1,17 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 
 import { until } from '../support/socket-client.js';
+
+/** Why the commands of a page can't be typed here; undefined when they can. */
+export function missingPrograms(...names: readonly string[]): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const missing = names.filter((name) => !folders.some((folder) => existsSync(join(folder, name))));
+  return missing.length === 0 ? undefined : `there is no ${missing.join(' and no ')} on this machine`;
+}
 
 /** A program that was started from a shell, and what it has printed. */
 export class Program {

@@ -73,7 +73,7 @@ export class Reader {
 
   /** Writes the file that the first line of a block names. */
   async write({ code }: CodeBlock): Promise<void> {
-    const name = /^(?:\/\/|#|<!--) (\S+\.\w+)/.exec(code)?.[1];
+    const name = /^(?:\/\/|#|<!--|--) (\S+\.\w+)/.exec(code)?.[1];
     if (name === undefined) throw new Error(`The first line of a block names no file: ${code.slice(0, 60)}`);
     await mkdir(dirname(join(this.folder, name)), { recursive: true });
     await writeFile(join(this.folder, name), this.here(code));
@@ -91,7 +91,7 @@ export class Reader {
 
   /** Types a block whose last line starts something that stays. */
   open({ code }: Pick<CodeBlock, 'code'>): Program {
-    return this.#spawn(`set -e\n${code.trimEnd().replace(/^(?=.*$(?![\s\S]))/m, 'exec ')}`);
+    return this.#spawn(`set -e\n${code.trimEnd().replace(/^(?=.*$(?![\s\S]))/m, 'exec env ')}`);
   }
 
   /** What a text of the page is here. */

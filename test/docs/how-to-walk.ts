@@ -3,7 +3,7 @@ import type { Reader } from './how-to-reader.js';
 import type { CodeBlock } from './markdown.js';
 
 const SERVER = /^(?:\w+=\S+ )*node \S*server\.js$/m;
-const TERMINAL = /^npx wscat /m;
+const TERMINAL = /^npx wscat (?!.* -x )/m;
 const TESTS = /node --test|npx (?:jest|vitest)/;
 const ON_TERMINAL = /^(?:[<>] |Connected|Disconnected|error: )/;
 

@@ -1,0 +1,38 @@
+import { type Postgres, postgresMissing, startPostgres } from '../support/postgres.js';
+import { RedisServer, redisMissing } from '../support/redis.js';
+import { describeRequiring } from '../support/requirement.js';
+import { missingPrograms } from './how-to-program.js';
+import { Reader } from './how-to-reader.js';
+import { Walk } from './how-to-walk.js';
+import { codeBlocks } from './markdown.js';
+
+/** Follows a page from its first block to its last. */
+async function followAll(page: string, ports: readonly number[], env: NodeJS.ProcessEnv): Promise<void> {
+  const walk = new Walk(await Reader.start(ports, env));
+  try {
+    await walk.reader.type({ code: 'npm init -y\nnpm pkg set type=module' });
+    for (const block of codeBlocks(`docs/how-to/${page}`)) await walk.follow(block);
+  } finally {
+    await walk.reader.leave();
+  }
+}
+
+describeRequiring(redisMissing ?? missingPrograms('curl'), 'several-nodes.md', () => {
+  let redis: RedisServer;
+  beforeAll(async () => (redis = await RedisServer.start()));
+  afterAll(() => redis.stop());
+
+  test('two processes share logins, logouts and messages', async () => {
+    await followAll('several-nodes.md', [8001, 8002], { REDIS_URL: redis.url });
+  });
+});
+
+describeRequiring(postgresMissing ?? missingPrograms('psql'), 'postgresql.md', () => {
+  let postgres: Postgres;
+  beforeAll(async () => (postgres = await startPostgres()));
+  afterAll(() => postgres.stop());
+
+  test('what others write to the database is told', async () => {
+    await followAll('postgresql.md', [8000], { DATABASE_URL: postgres.url });
+  });
+});
