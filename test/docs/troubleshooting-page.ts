@@ -28,7 +28,8 @@ function readEntries(): readonly Entry[] {
   for (const [, level, heading = '', body = ''] of text.matchAll(/^(##|###) (.*)\n((?:(?!##).*\n)*)/gm)) {
     const [, message = ''] = /^```text\n([^]*?)\n```$/m.exec(body) ?? [];
     if (level === '##') section = heading;
-    else found.push({ section, title: heading, message });
+    // Long ones are broken into lines, to be read without scrolling.
+    else found.push({ section, title: heading, message: message.replaceAll('\n', ' ') });
   }
   return found;
 }
