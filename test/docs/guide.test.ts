@@ -38,7 +38,6 @@ describeRequiring(missingPrograms('curl'), 'GUIDE.md', () => {
   beforeAll(async () => {
     walk = new Walk(await Reader.start([8000]));
   });
-  afterAll(() => walk.reader.leave());
 
   test.each(sections.filter((section) => section < '7'))('%s', follow, 30_000);
 

@@ -38,7 +38,7 @@ async function build(): Promise<string> {
   }
   await write(join(packages, 'sqlite3/index.js'), await compiled(join(ROOT, 'example-app/src/sqlite.ts'), 'commonjs'));
   await write(join(packages, 'vitest/index.js'), "module.exports = require('@jest/globals');\n");
-  for (const name of [...BESIDE, 'node-sqlite3-wasm']) await symlink(join(PACKAGES, name), join(packages, name));
+  for (const name of [...BESIDE, 'node-sqlite3-wasm', '@jest']) await symlink(join(PACKAGES, name), join(packages, name));
   return packages;
 }
 

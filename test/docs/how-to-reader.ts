@@ -36,6 +36,12 @@ exec "$PACKAGES/.bin/$name" "$@"
 `;
 const TERMINAL = "require('node:tty').isatty = () => true;\n";
 
+const present: Reader[] = [];
+
+afterAll(async () => {
+  await Promise.all(present.map((reader) => reader.leave()));
+});
+
 /** Somebody who follows a page in an empty folder: writes its files, and types its commands into a shell. */
 export class Reader {
   /** The folder that the shell is in. */
@@ -68,7 +74,9 @@ export class Reader {
     }
     const free = new Map<string, number>();
     for (const port of ports) free.set(String(port), await freePort());
-    return new Reader(home, await builtPackages(), free, env);
+    const reader = new Reader(home, await builtPackages(), free, env);
+    present.push(reader);
+    return reader;
   }
 
   /** Writes the file that the first line of a block names. */
@@ -91,7 +99,9 @@ export class Reader {
 
   /** Types a block whose last line starts something that stays. */
   open({ code }: Pick<CodeBlock, 'code'>): Program {
-    return this.#spawn(`set -e\n${code.trimEnd().replace(/^(?=.*$(?![\s\S]))/m, 'exec env ')}`);
+    const lines = code.trimEnd().split('\n');
+    const last = lines.pop() ?? '';
+    return this.#spawn(['set -e', ...lines, `exec env ${last}`].join('\n'));
   }
 
   /** What a text of the page is here. */
@@ -101,10 +111,10 @@ export class Reader {
     return result;
   }
 
-  /** Ends everything that was started, and removes the folder. */
+  /** Ends everything that was started, and removes the folder; behind the tests of the file it is done without a word. */
   async leave(): Promise<void> {
     await Promise.all([...this.#programs].map((program) => program.stop()));
-    await rm(this.#home, { recursive: true });
+    await rm(this.#home, { recursive: true, force: true });
   }
 
   #spawn(script: string): Program {

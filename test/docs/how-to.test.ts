@@ -1,6 +1,26 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import {
+  ActionError,
+  ActionTimeout,
+  AuthenticationFailed,
+  type Channels,
+  MethodNotAllowed,
+  NotAcceptable,
+  NotAuthenticated,
+  NotFound,
+  ParseError,
+  PermissionDenied,
+  Throttled,
+  UnsupportedMediaType,
+  ValidationError,
+} from 'express-channels';
+import { connect } from 'express-channels/testing';
 import { WebSocket } from 'ws';
 
 import { describeRequiring } from '../support/requirement.js';
+import { ROOT } from './how-to-packages.js';
 import { missingPrograms } from './how-to-program.js';
 import { Reader } from './how-to-reader.js';
 import { Walk } from './how-to-walk.js';
@@ -33,9 +53,44 @@ async function offersAndRenews(block: CodeBlock): Promise<void> {
   opened.terminate();
 }
 
-describeRequiring(missingPrograms('curl'), 'how-to', () => {
-  afterEach(() => walk.reader.leave());
+test('testing.md: node:test, jest and vitest', async () => {
+  for (const block of await begin('testing.md', 'express express-channels')) await walk.follow(block);
+});
 
+test('errors.md: what is thrown, what the client sees and what onError hears', async () => {
+  const [server, frames, heard, ...others] = codeBlocks('docs/how-to/errors.md');
+  if (server === undefined || frames === undefined || heard === undefined) throw new Error('A block is missing.');
+  const { channels, logged } = await runBlock(server, {}, ['channels', 'logged']);
+  const client = await connect(channels as Channels, '/ws/kitchen');
+  for (const line of frames.code.trim().split('\n')) {
+    if (line.startsWith('> ')) client.send(line.slice(2));
+    else expect(await client.receive()).toEqual(JSON.parse(line.slice(2)));
+  }
+  expect(logged).toEqual(JSON.parse(heard.code));
+  expect(others).toEqual([]);
+  await (channels as Channels).close();
+});
+
+test.each([
+  new ParseError(),
+  new ValidationError(),
+  new NotAuthenticated(),
+  new AuthenticationFailed(),
+  new PermissionDenied(),
+  new NotFound(),
+  new MethodNotAllowed('action'),
+  new NotAcceptable(),
+  new UnsupportedMediaType('type'),
+  new Throttled(7),
+  new ActionTimeout(30_000),
+  new ActionError(),
+])('errors.md has the status and the text of $name', ({ name, status, detail }) => {
+  const page = readFileSync(join(ROOT, 'docs/how-to/errors.md'), 'utf8');
+  const [, shownStatus, text] = new RegExp(`^\\| \`${name}\\(.*?\\)\` +\\| (\\d+) +\\| \`(.*?)\``, 'm').exec(page) ?? [];
+  expect([Number(shownStatus), text]).toEqual([status, detail]);
+});
+
+describeRequiring(missingPrograms('curl'), 'how-to', () => {
   test('existing-app.md: an app with sessions', async () => {
     const blocks = await begin('existing-app.md', 'express express-session passport');
     // The page's app is in CommonJS.
