@@ -16,12 +16,12 @@ import {
   Throttled,
   ValidationError,
 } from 'express-channels';
-import type { TestFrame } from 'express-channels/testing';
 
 import { describeRequiring } from '../support/requirement.js';
 import { open } from '../support/socket-client.js';
 import { type CodeBlock, codeBlocks } from './markdown.js';
 import { ProtocolServer } from './protocol-server.js';
+import { playTranscript } from './transcript.js';
 
 const PAGE = 'docs/PROTOCOL.md';
 const page = readFileSync(PAGE, 'utf8');
@@ -37,29 +37,6 @@ afterEach(async () => {
   await server.close();
 });
 
-/** What happens one after the other: a frame is sent, frames come, or something happens elsewhere; each with its texts. */
-function steps(code: string): readonly (readonly [kind: string, ...texts: string[]])[] {
-  const found: [kind: string, ...texts: string[]][] = [];
-  for (const line of code.trim().split('\n')) {
-    const previous = found.at(-1);
-    if (line.startsWith('  (')) found.push(['(', line.slice(3, -1)]);
-    else if (line.startsWith('< ') && previous?.[0] === '<') previous.push(line.slice(2));
-    else found.push([line.slice(0, 1), line.slice(2)]);
-  }
-  return found;
-}
-
-/** Frames by their request_id: between those of different ones there is no order. */
-function byRequest(frames: readonly TestFrame[]): ReadonlyMap<unknown, readonly TestFrame[]> {
-  const groups = new Map<unknown, readonly TestFrame[]>();
-  for (const frame of frames) groups.set(frame['request_id'], [...(groups.get(frame['request_id']) ?? []), frame]);
-  return groups;
-}
-
-function parse(text: string): TestFrame {
-  return JSON.parse(text) as TestFrame;
-}
-
 /** Where a section's frames are sent to, if that is not the consumer of posts. */
 const paths = new Map([
   ['Actions of a router', '/ws/router'],
@@ -72,12 +49,7 @@ describe('the frames of each section are those of a server', () => {
 
   test.each(transcripts.map((block): [string, CodeBlock] => [block.section, block]))('%s', async (section, { code }) => {
     const client = await open(server.port, paths.get(section) ?? '/ws/posts');
-    for (const [kind, ...texts] of steps(code)) {
-      const [text = ''] = texts;
-      if (kind === '>') client.send(text);
-      else if (kind === '(') await server.happen(text);
-      else expect(byRequest(await Promise.all(texts.map(() => client.receive())))).toEqual(byRequest(texts.map(parse)));
-    }
+    await playTranscript(client, code, (event) => server.happen(event));
     await client.receiveNothing();
   });
 
