@@ -14,7 +14,26 @@ afterAll(() => sequelize.close());
 
 const HAS = 'User has the attributes id, name, photo, and the relations none.';
 
+/** As JavaScript would call it. */
+const given = (options: unknown) => options as never;
+
 it.each([
+  [
+    'no options',
+    () => modelSerializer(User, given(undefined)),
+    'Expected the options of modelSerializer() to be an object, got undefined.',
+  ],
+  [
+    'an unknown option, lest a password be shown',
+    () => modelSerializer(User, given({ fields: ['id', 'name'], writeonly: ['name'] })),
+    'Unknown option `writeonly` for modelSerializer(). Options are: fields, exclude, readOnly, writeOnly, nested, depth, computed, ' +
+      'schema, validate, create, update.',
+  ],
+  [
+    'a text for the list of fields',
+    () => modelSerializer(User, { fields: given('__all__') }),
+    "Serializer of User: expected `fields` to be a list of names, got '__all__'",
+  ],
   [
     'neither fields nor exclude',
     () => modelSerializer(User, {}),

@@ -2,20 +2,23 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { promisify } from 'node:util';
 
-import express from 'express';
+import express, { type RequestHandler } from 'express';
 import session from 'express-session';
 import {
   and,
+  type Channels,
   type ChannelsOptions,
   createChannels,
   dispatch,
   expressPermission,
+  isAuthenticated,
   memoryLayer,
   not,
   or,
   permission,
   viewAsConsumer,
 } from 'express-channels';
+import { Passport } from 'passport';
 import { WebSocket, WebSocketServer } from 'ws';
 
 import { gate } from '../support/serve.js';
@@ -89,6 +92,16 @@ describe('a call that can not be meant says what to call', () => {
       'a path for the middleware',
       () => createChannels().use(given('/ws'), rule),
       "Expected middleware functions for use(), got '/ws'. It runs for all routes: leave the path out.",
+    ],
+    [
+      'passport for its middleware',
+      () => createChannels().use(given(new Passport())),
+      'Expected middleware functions for use(), got [Authenticator].',
+    ],
+    [
+      'a long text',
+      () => createChannels().use(given('x'.repeat(1_000))),
+      `Expected middleware functions for use(), got '${'x'.repeat(119)}…. It runs for all routes: leave the path out.`,
     ],
     ['no middleware', () => expressPermission(given(undefined)), 'Expected a middleware for expressPermission(), got undefined.'],
     ['a function in and()', () => and(given(rule)), `Expected a permission in and(), ${WRAP}`],
@@ -191,6 +204,47 @@ test('a refused origin is told once, with the option that lets it in, and of str
   ]);
   for (let one = 0; one < 20; one += 1) await refuse(port, `https://${one}.example`);
   expect(warned).toHaveBeenCalledTimes(8);
+  warned.mockRestore();
+});
+
+test('a path that nobody has is told once, without its query and no more than eight of them', async () => {
+  const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  const none = await listen(createChannels());
+  const port = await listen(reporting().channels);
+  for (const path of ['/ws/item?token=secret', '/ws/item', '/ws/items']) await statusOf(port, path);
+  await statusOf(none, '/ws/items');
+  expect(warned.mock.calls).toEqual([
+    [
+      "A socket for '/ws/item' was refused, because route() was given no such path. There are: /ws/items.",
+      { code: 'EXPRESS_CHANNELS_PATH' },
+    ],
+    [
+      "A socket for '/ws/items' was refused, because route() was given no such path. There are none yet: call channels.route().",
+      { code: 'EXPRESS_CHANNELS_PATH' },
+    ],
+  ]);
+  for (let one = 0; one < 20; one += 1) await statusOf(port, `/${one}`);
+  expect(warned).toHaveBeenCalledTimes(9);
+  warned.mockRestore();
+});
+
+test('isAuthenticated tells of a missing login where no middleware runs, and not of users who are nobody', async () => {
+  const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  const guarded = viewAsConsumer(router, undefined, { permissions: [isAuthenticated] });
+  const refuse = async (channels: Channels) => {
+    const client = await open(await listen(channels.route('/ws/guarded', guarded)), '/ws/guarded');
+    expect(await client.act('list')).toMatchObject({ response_status: 403 });
+    await client.close();
+  };
+  const anonymous: RequestHandler = (_req, _res, next) => {
+    next();
+  };
+  await refuse(createChannels().use(anonymous));
+  expect(warned.mock.calls).toEqual([]);
+  for (let time = 0; time < 2; time += 1) await refuse(createChannels());
+  expect(warned.mock.calls).toEqual([
+    [expect.stringMatching('^isAuthenticated has refused an action at /ws/guarded'), { code: 'EXPRESS_CHANNELS_LOGIN' }],
+  ]);
   warned.mockRestore();
 });
 

@@ -124,6 +124,7 @@ describe('what can not be meant is told', () => {
       () => modelObserver(Item, { manyToMany: ['tags'] }),
       'Expected `manyToMany` to name many-to-many relations of Item (none), got tags.',
     ],
+    [() => modelObserver(undefined as never), 'Expected a model of Sequelize after its `init` or `define`, got undefined.'],
     [() => modelObserver(bad({})), 'Expected a model of Sequelize after its `init` or `define`, got {}.'],
     [
       () => modelObserver(new Sequelize({ dialect: 'sqlite', dialectModule: sqlite }).define('Pair', { one: text, other: text })),
