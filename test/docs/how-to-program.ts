@@ -58,9 +58,9 @@ export class Program {
     this.#process.stdin?.write(`${line}\n`);
   }
 
-  /** As Ctrl+C does. */
-  async stop(): Promise<void> {
-    if (this.#process.exitCode === null && this.#process.signalCode === null) this.#process.kill('SIGINT');
+  /** As Ctrl+C does, unless another signal is named. */
+  async stop(signal: 'SIGINT' | 'SIGTERM' = 'SIGINT'): Promise<void> {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) this.#process.kill(signal);
     await this.ended;
   }
 }

@@ -79,9 +79,14 @@ export class Reader {
     return reader;
   }
 
+  /** What a reader has who has begun: a package of their own. */
+  async package(type: 'commonjs' | 'module' = 'module'): Promise<void> {
+    await writeFile(join(this.folder, 'package.json'), JSON.stringify({ type }));
+  }
+
   /** Writes the file that the first line of a block names. */
   async write({ code }: CodeBlock): Promise<void> {
-    const name = /^(?:\/\/|#|<!--|--) (\S+\.\w+)/.exec(code)?.[1];
+    const name = /^(?:\/\/|#|<!--|--) (\S*\.\w+)/.exec(code)?.[1];
     if (name === undefined) throw new Error(`The first line of a block names no file: ${code.slice(0, 60)}`);
     await mkdir(dirname(join(this.folder, name)), { recursive: true });
     await writeFile(join(this.folder, name), this.here(code));

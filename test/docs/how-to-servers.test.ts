@@ -7,21 +7,26 @@ import { Walk } from './how-to-walk.js';
 import { codeBlocks } from './markdown.js';
 
 /** Follows a page from its first block to its last. */
-async function followAll(page: string, ports: readonly number[], env: NodeJS.ProcessEnv): Promise<void> {
+async function followAll(page: string, ports: readonly number[], env: NodeJS.ProcessEnv): Promise<Walk> {
   const walk = new Walk(await Reader.start(ports, env));
-  await walk.reader.type({ code: 'npm init -y\nnpm pkg set type=module' });
+  await walk.reader.package();
   for (const block of codeBlocks(`docs/how-to/${page}`)) await walk.follow(block);
-  // Its servers hold connections to Redis or PostgreSQL.
-  await walk.reader.leave();
+  return walk;
 }
 
-describeRequiring(redisMissing ?? missingPrograms('curl'), 'several-nodes.md', () => {
+describeRequiring(redisMissing ?? missingPrograms('curl'), 'several-nodes.md and production.md', () => {
   let redis: RedisServer;
   beforeAll(async () => (redis = await RedisServer.start()));
   afterAll(() => redis.stop());
 
   test('two processes share logins, logouts and messages', async () => {
-    await followAll('several-nodes.md', [8001, 8002], { REDIS_URL: redis.url });
+    const walk = await followAll('several-nodes.md', [8001, 8002], { REDIS_URL: redis.url });
+    await walk.reader.leave();
+  });
+
+  test('production.md: the server of the checklist starts, says how it is, and ends in good order', async () => {
+    const walk = await followAll('production.md', [8000], { REDIS_URL: redis.url });
+    expect(await walk.stop('node --env-file=.env server.js\n', 'SIGTERM')).toBe(0);
   });
 });
 
@@ -31,6 +36,8 @@ describeRequiring(postgresMissing ?? missingPrograms('psql'), 'postgresql.md', (
   afterAll(() => postgres.stop());
 
   test('what others write to the database is told', async () => {
-    await followAll('postgresql.md', [8000], { DATABASE_URL: postgres.url });
+    const walk = await followAll('postgresql.md', [8000], { DATABASE_URL: postgres.url });
+    // Its server holds connections to PostgreSQL.
+    await walk.reader.leave();
   });
 });

@@ -2,7 +2,7 @@ import type { Program } from './how-to-program.js';
 import type { Reader } from './how-to-reader.js';
 import type { CodeBlock } from './markdown.js';
 
-const SERVER = /^(?:\w+=\S+ )*node \S*server\.js$/m;
+const SERVER = /^(?:\w+=\S+ )*node (?:--\S+ )*server\.js$/m;
 const TERMINAL = /^npx wscat (?!.* -x )/m;
 const TESTS = /node --test|npx (?:jest|vitest)/;
 const ON_TERMINAL = /^(?:[<>] |Connected|Disconnected|error: )/;
@@ -38,8 +38,11 @@ export class Walk {
     this.#output = server.output;
   }
 
-  async stop(command: string): Promise<void> {
-    await this.#servers.get(command)?.stop();
+  /** Ends a server, and returns its status. */
+  async stop(command: string, signal?: 'SIGTERM'): Promise<number | null | undefined> {
+    const server = this.#servers.get(command);
+    await server?.stop(signal);
+    return server?.ended;
   }
 
   /** Types a line into the open terminal, which then shows a text. */

@@ -28,9 +28,10 @@ import { type CodeBlock, codeBlocks, runBlock } from './markdown.js';
 
 let walk: Walk;
 
-async function begin(page: string, packages: string): Promise<CodeBlock[]> {
+async function begin(page: string, packages: string, type?: 'commonjs'): Promise<CodeBlock[]> {
   walk = new Walk(await Reader.start([8000]));
-  await walk.reader.type({ code: `npm init -y\nnpm pkg set type=module\nnpm install ${packages}` });
+  await walk.reader.package(type);
+  await walk.reader.type({ code: `npm install ${packages}` });
   return [...codeBlocks(`docs/how-to/${page}`)];
 }
 
@@ -92,9 +93,7 @@ test.each([
 
 describeRequiring(missingPrograms('curl'), 'how-to', () => {
   test('existing-app.md: an app with sessions', async () => {
-    const blocks = await begin('existing-app.md', 'express express-session passport');
-    // The page's app is in CommonJS.
-    await walk.reader.type({ code: 'npm pkg set type=commonjs' });
+    const blocks = await begin('existing-app.md', 'express express-session passport', 'commonjs');
     const [before, ...after] = blocks;
     if (before === undefined) throw new Error('There is no app.');
     await walk.reader.write(before);
