@@ -69,7 +69,7 @@ function firstColumn(section: string): readonly string[] {
 
 test('each close code has its row', () => {
   const ownOfWebSocket = ['1006', '1007'];
-  expect(new Set(firstColumn('Closing'))).toEqual(new Set([...Object.values(CloseCode).map(String), ...ownOfWebSocket]));
+  expect(new Set(firstColumn('Close codes'))).toEqual(new Set([...Object.values(CloseCode).map(String), ...ownOfWebSocket]));
 });
 
 test('the texts of errors are those that are sent', () => {
