@@ -15,6 +15,10 @@ const consumers = {
     patch: { pk: 1, data: { first_name: 'Maria' } },
     delete: { pk: 3 },
   },
+  '/ws/wards': {
+    follow: { ward: 'North' },
+    unfollow: { ward: 'North' },
+  },
 };
 
 const closeReasons = new Map([
@@ -55,8 +59,9 @@ function offerChoices(container, name, values, chosen) {
 
 function chooseConsumer(chosen) {
   path = chosen;
-  offerChoices(element('actions'), 'action', Object.keys(consumers[path]), 'list');
-  writeFrame('list');
+  const [first] = Object.keys(consumers[path]);
+  offerChoices(element('actions'), 'action', Object.keys(consumers[path]), first);
+  writeFrame(first);
 }
 
 function writeFrame(action) {

@@ -23,6 +23,17 @@ export class MessageList {
     return this.#items.size;
   }
 
+  /** The newest messages as the server has them; what came after them is here already. */
+  showHistory(messages) {
+    const ids = new Set(messages.map(({ id }) => id));
+    const newest = Math.max(0, ...ids);
+    for (const [name, item] of this.#items) {
+      const id = Number(item.dataset.id ?? Infinity);
+      if (id <= newest && !ids.has(id)) this.#remove(name);
+    }
+    for (const message of messages) this.show(message);
+  }
+
   show({ id, key, text, created_at, user }) {
     const item = this.#item({ key, text, user });
     item.dataset.id = id;
@@ -53,7 +64,10 @@ export class MessageList {
   }
 
   remove({ key, user }) {
-    const name = `${user.id} ${key}`;
+    this.#remove(`${user.id} ${key}`);
+  }
+
+  #remove(name) {
     this.#items.get(name)?.remove();
     this.#items.delete(name);
   }

@@ -19,7 +19,7 @@ export async function callApi(method, url, body) {
 }
 
 export function goToSignIn(why) {
-  const next = location.pathname + location.search;
+  const next = location.pathname + location.search + location.hash;
   location.assign(`/sign-in?${new URLSearchParams({ next, ...(why && { why }) })}`);
 }
 
@@ -43,7 +43,7 @@ async function signOut() {
   const { ok } = await callApi('POST', '/api/auth/logout').catch(() => ({ ok: false }));
   // Its socket closes too, as those of the other windows do.
   if (ok) goToSignIn('signed out');
-  else byId('lost-text').textContent = 'You are not signed out: the server does not answer.';
+  else showLost('You are not signed out: the server does not answer.');
 }
 
 const shortTexts = {
@@ -51,23 +51,23 @@ const shortTexts = {
   open: 'Connected',
   waiting: 'Reconnecting',
   offline: 'Offline',
-  ended: 'Signed out',
+  ended: 'Not connected',
 };
 
+/** The word in the head of the page is read out when it changes; the line below it counts the seconds for those who see it. */
 function showConnection(live) {
   const connection = byId('connection');
   let ticking;
   const show = () => {
     const { name, until, why } = live.state;
-    if (why === 'signed out') goToSignIn('signed out');
+    if (why === 'signed out') goToSignIn(why);
     clearInterval(ticking);
-    // Between two attempts nothing flickers.
+    // Nothing flickers while the next attempt is made.
     if (name === 'connecting' && connection.dataset.state === 'waiting') return;
     connection.dataset.state = name;
-    connection.textContent = why === 'refused' ? 'Refused' : shortTexts[name];
-    byId('lost').hidden = name === 'open' || name === 'connecting';
+    connection.textContent = shortTexts[name];
     byId('try-now').hidden = name === 'ended';
-    const tell = () => (byId('lost-text').textContent = lostText(name, until));
+    const tell = () => showLost(lostText(name, until));
     tell();
     if (name === 'waiting') ticking = setInterval(tell, 250);
   };
@@ -75,7 +75,13 @@ function showConnection(live) {
   show();
 }
 
+function showLost(text) {
+  byId('lost').hidden = text === '';
+  byId('lost-text').textContent = text;
+}
+
 function lostText(name, until) {
+  if (name === 'open' || name === 'connecting') return '';
   if (name === 'offline') return 'You are offline. This page goes on as soon as you are back.';
   if (name === 'ended') return 'You may not be connected any more. Reload the page, or ask an administrator.';
   const seconds = Math.max(1, Math.ceil((until - Date.now()) / 1_000));
@@ -92,7 +98,7 @@ export function guardUnsaved(isUnsaved) {
 /** Two letters on a colour that is always the same for a name. */
 export function avatar(name) {
   const made = element('span', { className: 'avatar', ariaHidden: 'true' }, name.slice(0, 2));
-  const hue = [...name].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
+  const hue = (47 * [...name].reduce((sum, letter) => sum + letter.codePointAt(0), 0)) % 360;
   made.style.setProperty('--hue', hue);
   return made;
 }

@@ -27,7 +27,7 @@ function enter(opened) {
 async function readHistory() {
   try {
     const { messages } = await live.request('rooms', 'retrieve', { pk: room.id });
-    for (const message of messages.sort((a, b) => a.id - b.id)) list.show(message);
+    list.showHistory(messages);
     byId('empty').hidden = list.size > 0;
     log.setAttribute('aria-busy', 'false');
     await sendOutbox();
@@ -111,14 +111,14 @@ function showPresences(rows) {
   showPeople();
 }
 
-function changePresence(action, presence) {
-  const { username } = presence.user;
-  const before = namesHere().has(username);
-  if (action === 'delete') presences.delete(presence.id);
-  else presences.set(presence.id, presence);
-  const after = namesHere().has(username);
+function changePresence(action, row) {
+  const { id, user: who } = presences.get(row.id) ?? row;
+  const before = namesHere().has(who.username);
+  if (action === 'delete') presences.delete(id);
+  else presences.set(id, row);
+  const after = namesHere().has(who.username);
   if (before === after) return;
-  if (username !== user.username) list.note(`${username} ${after ? 'joined' : 'left'}`);
+  if (who.id !== user.id) list.note(`${who.username} ${after ? 'joined' : 'left'}`);
   showPeople();
 }
 

@@ -5,7 +5,7 @@ import { wardsConsumer } from './live/wards.consumer.js';
 import { patientsRouter } from './patients.router.js';
 import { usersRouter } from './users.router.js';
 
-/** Everything that the REST API needed to be answered over WebSockets too. */
+/** The REST API over WebSockets, and what is live beside it. */
 export function mountSocket(app: Express, login: RequestHandler[]) {
   const channels = createChannels(app);
   channels.use(...login);
@@ -14,7 +14,9 @@ export function mountSocket(app: Express, login: RequestHandler[]) {
   const patients = viewAsConsumer(patientsRouter, routeActions(patientsRouter));
   channels.route('/ws/patients', patients);
 
-  // The pages: the same patients, what changes on the wards, and the chat, all on one socket.
-  channels.route('/ws/live', demultiplexer({ patients, wards: wardsConsumer(), rooms: roomsConsumer() }));
+  // What makes the pages live: changes of the patients of a ward, and the chat. The pages have all on one socket.
+  const wards = wardsConsumer();
+  channels.route('/ws/wards', wards);
+  channels.route('/ws/live', demultiplexer({ patients, wards, rooms: roomsConsumer() }));
   return channels;
 }

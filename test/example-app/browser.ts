@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import axe from 'axe-core';
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core';
 
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
@@ -81,6 +82,13 @@ export class Windows {
     this.#pages.clear();
     return this.#faults.splice(0);
   }
+}
+
+/** What axe finds on the page that keeps somebody out: rules of WCAG 2.2 A and AA, and good practice. */
+export async function barriersOf(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  return page.evaluate<string[]>(`axe.run().then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => id + ': ' + target + ': ' + failureSummary)))`);
 }
 
 /** Runs in the page: every text whose contrast is below 4.5 to 1, with its contrast. */

@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import type { Browser, Page } from 'playwright-core';
 import type { Sequelize } from 'sequelize';
 import { openDatabase } from '../../example-app/src/database.js';
-import { Message, Room } from '../../example-app/src/live/chat.models.js';
+import { Message, Presence, Room } from '../../example-app/src/live/chat.models.js';
 import { createLogin } from '../../example-app/src/login.js';
 import { Patient } from '../../example-app/src/models.js';
 import { seed } from '../../example-app/src/seed.js';
@@ -67,6 +67,8 @@ describeRequiring(chromiumMissing, 'a page in Chromium that loses its connection
 
     const { id: room_id } = await Room.findOne({ where: { name: 'lobby' }, rejectOnEmpty: true });
     await Message.create({ key: crypto.randomUUID(), text: 'From elsewhere', room_id, user_id: 1 });
+    // As a server leaves it that was killed.
+    await Presence.create({ room_id, user_id: 1 });
     await Patient.update({ note: 'Changed meanwhile.' }, { where: { last_name: 'Franklin' } });
     const moved = await Patient.create({
       first_name: 'Lise',

@@ -102,15 +102,21 @@ describe('the program', () => {
     expect(await stop(program, 'SIGINT')).toBe(0);
   });
 
-  test('keeps its data, and seeds it once', async () => {
+  test('keeps its data and who is logged in, and seeds it once', async () => {
     const env = { DATABASE_URL: `sqlite:${join(folder, 'kept/example.sqlite')}` };
     const first = await start(env);
     await request(first.address).post('/api/users').send({ username: 'emmy' }).expect(201);
+    const login = request(first.address).post('/api/auth/login').send({ username: 'grace', password: 'grace-demo' });
+    const [cookie = ''] = String((await login).headers['set-cookie']).split(';', 1);
     expect(await stop(first.program, 'SIGTERM')).toBe(0);
 
     const second = await start(env);
     const { body } = (await request(second.address).get('/api/users')) as { body: { username: string }[] };
     expect(body.map(({ username }) => username)).toEqual(['ada', 'grace', 'alan', 'florence', 'emmy']);
+    await request(second.address)
+      .get('/api/auth/me')
+      .set('Cookie', cookie)
+      .expect(200, /"username":"grace"/);
     expect(readdirSync(join(folder, 'kept'))).toEqual(['example.sqlite']);
   });
 });
