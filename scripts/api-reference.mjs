@@ -68,10 +68,17 @@ async function generate() {
   const project = await app.convert();
   if (project === undefined) throw new Error('TypeDoc could not read lib/.');
   await app.generateOutputs(project);
-  const texts = new Map(readdirSync(out).map((name) => [name, readFileSync(path.join(out, name), 'utf8')]));
+  const texts = new Map(readdirSync(out).map((name) => [name, plain(readFileSync(path.join(out, name), 'utf8'))]));
   const targets = new Map(concepts.flatMap((concept) => targetsOf(concept, texts)));
   for (const [name, text] of texts) texts.set(name, linked(text, name, targets));
   return texts.set(INDEX, index(targets));
+}
+
+/** A page without the tables of type parameters that say no more than the signature above them. */
+function plain(text) {
+  return text.replaceAll(/^#+ Type Parameters\n\n(\| Type Parameter.*\n)(?:\|.*\n)+\n/gm, (table, head) =>
+    head.includes('Description') ? table : '',
+  );
 }
 
 /** Where the names of a concept are described. */

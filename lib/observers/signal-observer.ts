@@ -44,9 +44,23 @@ export interface SignalObserverOptions<Signal extends readonly unknown[], Args, 
 
 /** Signals of an event emitter, as clients subscribe to them. */
 export interface SignalObserver<Args> {
-  /** From now on the connection gets the signals of the groups, under the request_id of its frame. @returns the groups */
+  /**
+   * From now on the connection gets the signals of the groups, under the request_id of its frame.
+   *
+   * @param ctx - the context of the action that subscribes
+   * @param rest - first the arguments for `groupsForConsumer` (`{}` or nothing without it), then {@link SubscribeOptions}
+   * @returns the groups
+   * @throws ValidationError for a request_id that is a list or an object
+   * @throws Throttled if the connection has 1,000 subscriptions with the observer
+   */
   subscribe(ctx: ConsumerContext, ...rest: ObserverArguments<Args>): Promise<readonly string[]>;
-  /** Ends the subscription of that request_id in the groups; without a request_id all of the connection. */
+  /**
+   * Ends the subscription of that request_id in the groups; without a request_id all of the connection.
+   *
+   * @param ctx - the context of the action that unsubscribes
+   * @param rest - as in `subscribe`
+   * @returns the groups
+   */
   unsubscribe(ctx: ConsumerContext, ...rest: ObserverArguments<Args>): Promise<readonly string[]>;
 }
 
