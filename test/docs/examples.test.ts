@@ -155,12 +155,11 @@ describe('README.md', () => {
 
   test('a committed change reaches who follows', async () => {
     const sequelize = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', logging: false });
-    const Author = sequelize.define('Author', { name: DataTypes.STRING }, { timestamps: false });
+    const User = sequelize.define('User', { name: DataTypes.STRING }, { timestamps: false });
     const Post = sequelize.define('Post', { title: DataTypes.STRING }, { timestamps: false });
-    Post.belongsTo(Author, { as: 'author', foreignKey: 'authorId' });
+    const { channels } = await runBlock(block('README.md', 2), { app: express(), Post, User }, ['channels']);
     await sequelize.sync();
-    await Author.create({ name: 'Ada' });
-    const { channels } = await runBlock(block('README.md', 2), { app: express(), Post }, ['channels']);
+    await User.create({ name: 'Ada' });
     const client = await connect(keep(channels), '/ws/posts');
     const lines = block('README.md', 3).code.trimEnd().split('\n');
     for (const line of lines) {
