@@ -27,8 +27,13 @@ function testsIn(text: string): readonly { readonly file: string; readonly name:
   return [...named].map(([, file = '', name = '']) => ({ file: join('docs', file), name }));
 }
 
+/** What has been read already. */
+const known = new Map<string, ReadonlySet<string>>();
+
 /** The names of the tests of a file and of what they stand in; what is put into a name is `…`. */
 function namesIn(file: string): ReadonlySet<string> {
+  const read = known.get(file);
+  if (read !== undefined) return read;
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
   const constants = new Map<string, string>();
   const names = new Set<string>();
@@ -43,6 +48,7 @@ function namesIn(file: string): ReadonlySet<string> {
     ts.forEachChild(node, visit);
   };
   visit(source);
+  known.set(file, names);
   return names;
 }
 
