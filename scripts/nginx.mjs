@@ -20,8 +20,12 @@ const root = path.join(import.meta.dirname, '..');
 const folder = mkdtempSync(path.join(tmpdir(), 'nginx-'));
 const started = [];
 
+const tooLong = new Promise((_resolve, reject) => {
+  setTimeout(reject, 15_000, new Error('It takes too long.')).unref();
+});
+
 try {
-  await main();
+  await Promise.race([main(), tooLong]);
 } finally {
   await Promise.all(started.map(stop));
   rmSync(folder, { recursive: true });
@@ -75,9 +79,9 @@ async function main() {
   ok('sockets are spread over both processes');
 
   const closed = once(socket, 'close').then(([code]) => code);
-  // Nothing but beats comes, for twice the timeout.
-  for (let beats = 0; beats < 4; beats += 1) await once(socket, 'ping');
-  assert.equal(await Promise.race([closed, Promise.resolve('open')]), 'open');
+  // Nothing but beats comes, for longer than the timeout.
+  for (let beats = 0; beats < 3; beats += 1)
+    assert.notEqual(typeof (await Promise.race([once(socket, 'ping'), closed])), 'number', 'the socket stays open');
   ok('a silent socket outlives proxy_read_timeout by the heartbeat');
 
   nodes.get(seen.port)?.kill('SIGTERM');
@@ -97,10 +101,10 @@ function writeFiles(front, first, second) {
     ['listen 443', `listen 127.0.0.1:${front}`],
     [':8001', `:${first}`],
     [':8002', `:${second}`],
-    ['proxy_read_timeout 60s', 'proxy_read_timeout 600ms'],
+    ['proxy_read_timeout 60s', 'proxy_read_timeout 1600ms'],
   ];
   write('nginx.conf', block('nginx'), replacements);
-  write('server.mjs', block('js'), [['everyMs: 30_000', 'everyMs: 300']]);
+  write('server.mjs', block('js'), [['everyMs: 30_000', 'everyMs: 700']]);
   const { key, cert } = certificate();
   write('key.pem', key);
   write('cert.pem', cert);
