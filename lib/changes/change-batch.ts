@@ -23,7 +23,9 @@ export interface Touch {
 
 /** What listeners have been told that a row is: there as it is, there, or gone. */
 export interface ToldState {
-  readonly exists: boolean;
+  readonly pk: PrimaryKey;
+  /** Undefined if they were told of its lists alone: nobody has asked whether they knew the row. */
+  readonly exists: boolean | undefined;
   readonly row: Model | undefined;
 }
 
@@ -55,7 +57,8 @@ export class ChangeBatch {
   readonly told: Promise<void>;
   /** `waiting` for batches that wrote the same rows before; `ready` to be told. */
   state: 'open' | 'waiting' | 'ready' = 'open';
-  readonly keys = new Set<string>();
+  /** The rows that it has changed. */
+  readonly pks = new Map<string, PrimaryKey>();
   /** When it was heard of that it is committed. */
   settledAt: number | undefined;
   readonly #entries: Entry[] = [];
@@ -72,7 +75,7 @@ export class ChangeBatch {
   /** @param list - the list that was written, where it is not known of which rows */
   add(touch: Touch | undefined, list?: Association): void {
     this.#entries.push({ touch, list, at: tick() });
-    if (touch !== undefined) this.keys.add(keyOf(touch.pk));
+    if (touch !== undefined && !this.pks.has(keyOf(touch.pk))) this.pks.set(keyOf(touch.pk), touch.pk);
   }
 
   /** Whether something was written of which the rows are not known: rows themselves, or one of these lists. */
@@ -94,6 +97,8 @@ export class ChangeBatch {
       const first = rows.get(key) ?? this.#start(key, touch);
       rows.set(key, {
         ...first,
+        // A change of lists takes the row for granted; that it was created by the same transaction is known later.
+        existed: first.existed && (first.lists === undefined || touch.existed),
         // A write that changes no column has not looked at the row.
         before: first.isSame && !first.before ? touch.before : first.before,
         isSame: first.isSame && isSame(touch),
@@ -114,7 +119,7 @@ export class ChangeBatch {
     const rest = { pk, exists, last, lists: list && new Set([list]), isSame: isSame(touch) };
     const told = this.#corrections.get(key);
     if (told === undefined) return { ...rest, existed, before };
-    return { ...rest, existed: told.exists, before: told.row ?? (told.exists ? before : undefined) };
+    return { ...rest, existed: told.exists ?? existed, before: told.row ?? (told.exists ? before : undefined) };
   }
 
   #standing(): Entry[] {

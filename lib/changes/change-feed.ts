@@ -2,8 +2,9 @@ import type { Association, Model, ModelStatic, Transaction } from 'sequelize';
 
 import { ChangeBatch, type RowSummary, type ToldState, type Touch } from './change-batch.js';
 import { CommitQueue, tick } from './commit-queue.js';
+import { outside } from './outside.js';
 import { keyOf, type ChangeListener, type PrimaryKey, type RowChange } from './row-change.js';
-import { byPrimaryKey, databaseOf, findRows, primaryKey } from './row-look-up.js';
+import { databaseOf, findByKeys, primaryKey } from './row-look-up.js';
 import { ToldRows } from './told-rows.js';
 
 /**
@@ -73,12 +74,13 @@ export class ChangeFeed {
     if (told === 'forgotten') return told;
     const changed = new Map<string, ToldState>();
     for (const [key, batches] of this.#byRow) {
-      const isRecent = batches.some(({ settledAt, unit }) => (settledAt === undefined ? unit?.isFinishing : settledAt > moment));
-      if (isRecent) changed.set(key, { exists: true, row: undefined });
+      const recent = batches.find(({ settledAt, unit }) => (settledAt === undefined ? unit?.isFinishing : settledAt > moment));
+      const pk = recent?.pks.get(key);
+      if (pk !== undefined) changed.set(key, { pk, exists: true, row: undefined });
     }
     for (const key of told) {
       const state = this.#told.since(moment, key);
-      if (state !== undefined && state !== 'forgotten' && state.exists) changed.set(key, state);
+      if (state !== undefined && state !== 'forgotten' && state.exists !== false) changed.set(key, state);
     }
     return changed;
   }
@@ -104,9 +106,10 @@ export class ChangeFeed {
     if (existing !== undefined) return existing;
     const batch = new ChangeBatch(unit);
     this.#open.set(unit.root, batch);
-    unit.onEnd((isCommitted) => {
-      if (isCommitted) this.#settle(batch);
+    unit.onEnd((outcome) => {
+      if (outcome === 'committed') this.#settle(batch);
       else this.#drop(batch);
+      if (outcome === 'unknown') for (const listener of this.#listeners()) listener.missed();
       return batch.told;
     });
     return batch;
@@ -114,7 +117,7 @@ export class ChangeFeed {
 
   #enter(batch: ChangeBatch, touch: Touch): void {
     const key = keyOf(touch.pk);
-    if (batch.keys.has(key)) return;
+    if (batch.pks.has(key)) return;
     const batches = this.#byRow.get(key);
     if (batches === undefined) this.#byRow.set(key, [batch]);
     else batches.push(batch);
@@ -131,7 +134,7 @@ export class ChangeFeed {
   }
 
   #drop(batch: ChangeBatch): void {
-    for (const key of batch.keys) this.#leave(batch, key);
+    for (const key of batch.pks.keys()) this.#leave(batch, key);
     batch.markTold();
     this.#release();
   }
@@ -146,12 +149,12 @@ export class ChangeFeed {
   /** Those that have settled are told as soon as nobody before them is about to. */
   #release(): void {
     for (const batch of this.#waiting) {
-      if ([...batch.keys].some((key) => this.#isBehind(batch, key))) continue;
+      if ([...batch.pks.keys()].some((key) => this.#isBehind(batch, key))) continue;
       batch.state = 'ready';
       this.#ready.push(batch);
     }
     this.#waiting = this.#waiting.filter(({ state }) => state === 'waiting');
-    if (!this.#isTelling && this.#ready.length > 0) void this.#tell();
+    if (!this.#isTelling && this.#ready.length > 0) void outside(() => this.#tell());
   }
 
   /**
@@ -181,11 +184,8 @@ export class ChangeFeed {
 
   /** Rows by their keys; undefined if they cannot be read. */
   async #read(summaries: readonly ReadonlyMap<string, RowSummary>[]): Promise<ReadonlyMap<string, Model> | undefined> {
-    const pks = new Map(summaries.flatMap((rows) => [...rows].map(([key, { pk }]) => [key, pk])));
-    if (pks.size === 0) return new Map();
     try {
-      const rows = await findRows(this.model, { where: { [this.model.primaryKeyAttribute]: [...pks.values()] } });
-      return byPrimaryKey(this.model, rows);
+      return await findByKeys(this.model, new Map(summaries.flatMap((rows) => [...rows].map(([key, { pk }]) => [key, pk]))));
     } catch (error) {
       this.fail(error);
       return undefined;
@@ -195,7 +195,7 @@ export class ChangeFeed {
   #tellBatch(batch: ChangeBatch, rows: ReadonlyMap<string, Model> | undefined): void {
     const changes: { readonly change: RowChange; readonly lists: ReadonlySet<Association> | undefined }[] = [];
     const summary = batch.summary();
-    for (const key of batch.keys) {
+    for (const key of batch.pks.keys()) {
       const later = this.#leave(batch, key);
       const row = summary.get(key);
       if (row === undefined || rows === undefined) continue;
@@ -236,7 +236,7 @@ export class ChangeFeed {
     return { kind: 'delete', pk: this.#keyOf(after, pk), before: before ?? last, after };
   }
 
-  /** As the row has it: look-ups know keys as texts. */
+  /** As the row has it: a key may be written in several ways. */
   #keyOf(row: Model, pk: PrimaryKey): PrimaryKey {
     return primaryKey(this.model, row) ?? pk;
   }
@@ -246,7 +246,8 @@ export class ChangeFeed {
   }
 }
 
-function toldState({ existed, before }: RowSummary, change: RowChange | undefined): ToldState {
-  if (change === undefined) return { exists: existed, row: existed ? before : undefined };
-  return change.kind === 'delete' ? { exists: false, row: undefined } : { exists: true, row: change.after };
+function toldState({ pk, existed, before, lists }: RowSummary, change: RowChange | undefined): ToldState {
+  if (change === undefined) return { pk, exists: existed, row: existed ? before : undefined };
+  if (change.kind === 'delete') return { pk, exists: false, row: undefined };
+  return { pk, exists: lists === undefined ? true : undefined, row: change.after };
 }

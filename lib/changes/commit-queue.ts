@@ -10,6 +10,9 @@ type Traced = Transaction & {
   readonly connection?: object | undefined;
 };
 
+/** How a transaction has ended; `unknown` if the connection was lost before its COMMIT was answered. */
+export type Outcome = 'committed' | 'rolled back' | 'unknown';
+
 let clock = 0;
 
 /** The next moment: moments of one process are in order. */
@@ -24,7 +27,7 @@ export class UnitOfWork {
   readonly #root: Traced;
   readonly #savepoints: { readonly name: string; readonly from: number }[] = [];
   readonly #undone: { readonly from: number; readonly to: number }[] = [];
-  readonly #waiting = new Set<(isCommitted: boolean) => Promise<void>>();
+  readonly #waiting = new Set<(outcome: Outcome) => Promise<void>>();
 
   constructor(root: Transaction) {
     this.root = root;
@@ -37,7 +40,7 @@ export class UnitOfWork {
   }
 
   /** What is done at the end is waited for by nobody but databases of a single connection. */
-  onEnd(ended: (isCommitted: boolean) => Promise<void>): void {
+  onEnd(ended: (outcome: Outcome) => Promise<void>): void {
     this.#waiting.add(ended);
   }
 
@@ -61,10 +64,10 @@ export class UnitOfWork {
     this.#savepoints.length = index + 1;
   }
 
-  async end(isCommitted: boolean): Promise<void> {
+  async end(outcome: Outcome): Promise<void> {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    await Promise.all(waiting.map((ended) => ended(isCommitted)));
+    await Promise.all(waiting.map((ended) => ended(outcome)));
   }
 }
 
@@ -77,8 +80,8 @@ export class CommitQueue {
 
   readonly #sequelize: Sequelize;
   readonly #units = new WeakMap<Transaction, UnitOfWork>();
-  /** A connection is closed in place of being given back if its COMMIT failed. */
-  readonly #closed = new WeakSet();
+  /** Connections that were closed in place of being given back, because their COMMIT failed: whether they were lost before. */
+  readonly #closed = new WeakMap<object, boolean>();
   readonly #isSingleConnection: boolean;
   #users = 0;
   #detach: (() => void) | undefined;
@@ -143,16 +146,23 @@ export class CommitQueue {
         return undefined;
       },
       beforeDisconnect: (connection) => {
-        if (typeof connection === 'object' && connection !== null) this.#closed.add(connection);
+        if (isObject(connection) && !this.#closed.has(connection))
+          this.#closed.set(connection, isLost(this.#sequelize, connection));
       },
     };
   }
 
   #end(root: Traced): Promise<void> | undefined {
     const unit = this.#units.get(root);
-    const isBroken = root.connection !== undefined && this.#closed.has(root.connection);
-    const told = unit?.end(root.finished === 'commit' && !isBroken);
+    const told = unit?.end(this.#outcomeOf(root));
     return this.#isSingleConnection ? told : undefined;
+  }
+
+  #outcomeOf({ finished, connection }: Traced): Outcome {
+    if (finished !== 'commit') return 'rolled back';
+    const isLost = connection && this.#closed.get(connection);
+    if (isLost === undefined) return 'committed';
+    return isLost ? 'unknown' : 'rolled back';
   }
 }
 
@@ -160,6 +170,12 @@ function rootOf(transaction: Transaction): Traced {
   let root: Traced = transaction;
   while (root.parent) root = root.parent;
   return root;
+}
+
+/** Whether a connection is of no use any more; one on which the database has refused something still is. */
+function isLost({ connectionManager }: Sequelize & { readonly connectionManager?: unknown }, connection: object): boolean {
+  const validate: unknown = isObject(connectionManager) ? connectionManager['validate'] : undefined;
+  return typeof validate === 'function' && Reflect.apply(validate, connectionManager, [connection]) === false;
 }
 
 function hasSingleConnection(sequelize: Sequelize): boolean {

@@ -29,11 +29,17 @@ function addHook(target: Target, type: keyof HookSet, name: string, hooks: HookS
   const wasThere = type in registry;
   const hook = hooks[type];
   if (hook !== undefined) target.addHook(type, name, hook);
+  if (type.startsWith('after')) moveToFront(Reflect.get(registry, type));
   return () => {
     target.removeHook(type, name);
     // Sequelize leaves an empty list.
     if (!wasThere && !target.hasHook(type)) Reflect.deleteProperty(registry, type);
   };
+}
+
+/** What is done is noted before hooks of the application hear of it: these may throw, or write the same rows again. */
+function moveToFront(hooks: unknown): void {
+  if (Array.isArray(hooks)) hooks.unshift(hooks.pop());
 }
 
 function registryOf(target: Target): object {

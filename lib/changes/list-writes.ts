@@ -7,8 +7,8 @@ import { tick } from './commit-queue.js';
 import { ListGate } from './list-gate.js';
 import { manyToMany, type ManyToMany } from './many-to-many.js';
 import { isPrimaryKey, type PrimaryKey } from './row-change.js';
-import { findRows } from './row-look-up.js';
-import { trackWrites, type Write, type WriteTracker } from './write-hooks.js';
+import { findRows, primaryKey } from './row-look-up.js';
+import { isRow, isSameTable, trackWrites, type Write, type WriteTracker } from './write-hooks.js';
 
 /** Follows what changes the lists of a many-to-many relation, from either side; the function that is returned ends it. */
 export function trackLists(feed: ChangeFeed, association: Association): () => void {
@@ -88,8 +88,13 @@ abstract class ListWrites implements WriteTracker<Owners> {
 
 /** Writes of the join table. */
 class LinkWrites extends ListWrites {
-  protected concerns(): boolean {
-    return true;
+  /** Links that are saved with a row are told with it. */
+  protected concerns({ rows = [], options }: Write): boolean {
+    const { parentRecord } = options;
+    const { model } = this.feed;
+    if (!isRow(parentRecord) || !isSameTable(parentRecord.constructor, model)) return true;
+    const pk = primaryKey(model, parentRecord);
+    return rows.some((row) => row.getDataValue(this.relation.foreignKey) !== pk);
   }
 
   protected async ownersBefore({ verb, rows, options }: Write): Promise<unknown[]> {

@@ -1,6 +1,9 @@
-import type { FindOptions, Hookable, Model, ModelStatic, Order, Sequelize, Transaction, WhereOptions } from 'sequelize';
+import type { FindOptions, Hookable, Model, ModelStatic, Sequelize, Transaction, WhereOptions } from 'sequelize';
 
 import { isPrimaryKey, keyOf, type PrimaryKey } from './row-change.js';
+
+/** Rows that one SELECT reads by their keys. */
+const MOST_KEYS = 1_000;
 
 /** Which rows are looked up, and of what a write they are. */
 export interface LookUp {
@@ -10,19 +13,15 @@ export interface LookUp {
   /** Rows that are softly deleted, too. */
   readonly withDeleted?: boolean;
   readonly transaction?: Transaction | null | undefined;
-  readonly limit?: number | undefined;
-  readonly order?: Order | undefined;
 }
 
 /** Rows as the database has them now, past the hooks and scopes of the application. */
 export async function findRows(model: ModelStatic<Model>, lookUp: LookUp): Promise<Model[]> {
-  const { where, attributes, withDeleted = false, transaction, limit, order } = lookUp;
+  const { where, attributes, withDeleted = false, transaction } = lookUp;
   const find = (within: Transaction | null): Promise<Model[]> => {
     const options: FindOptions & Hookable = {
       ...(where !== undefined && { where }),
       ...(attributes !== undefined && { attributes }),
-      ...(limit !== undefined && { limit }),
-      ...(order !== undefined && { order }),
       paranoid: !withDeleted,
       hooks: false,
       // A replica may be behind.
@@ -42,6 +41,26 @@ export async function findRows(model: ModelStatic<Model>, lookUp: LookUp): Promi
     await savepoint.rollback();
     throw error;
   }
+}
+
+/** Rows by the keys that they are asked for. */
+export async function findByKeys(
+  model: ModelStatic<Model>,
+  pks: ReadonlyMap<string, PrimaryKey>,
+): Promise<ReadonlyMap<string, Model>> {
+  const find = (keys: readonly PrimaryKey[]): Promise<Model[]> =>
+    findRows(model, { where: { [model.primaryKeyAttribute]: [...keys] } });
+  const all = [...pks.values()];
+  const rows: Model[] = [];
+  for (let from = 0; from < all.length; from += MOST_KEYS) rows.push(...(await find(all.slice(from, from + MOST_KEYS))));
+  const found = byPrimaryKey(model, rows);
+  if ([...found.keys()].every((key) => pks.has(key))) return found;
+  // Keys may be written in several ways, as UUIDs in capitals: the database knows which row is meant.
+  for (const [key, pk] of pks) {
+    const [row] = found.has(key) ? [] : await find([pk]);
+    if (row !== undefined) found.set(key, row);
+  }
+  return found;
 }
 
 /** The database of a model that has been initialised. */

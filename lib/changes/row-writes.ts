@@ -4,7 +4,7 @@ import { isObject } from '../protocol/envelope.js';
 import type { Touch } from './change-batch.js';
 import type { ChangeFeed } from './change-feed.js';
 import { tick } from './commit-queue.js';
-import { isPrimaryKey, keyOf } from './row-change.js';
+import { isPrimaryKey, keyOf, type PrimaryKey } from './row-change.js';
 import { byPrimaryKey, copyOf, databaseOf, deletionAttribute, findRows, isThere, primaryKey } from './row-look-up.js';
 import { findDuplicates, uniqueValues, type UniqueValues } from './unique-rows.js';
 import type { Write, WriteTracker } from './write-hooks.js';
@@ -22,6 +22,7 @@ interface Seen {
 }
 
 interface SeenRow {
+  readonly pk: PrimaryKey;
   readonly existed: boolean;
   /** The row as it was; undefined if it was not looked up. */
   readonly row: Model | undefined;
@@ -87,7 +88,8 @@ export class RowWrites implements WriteTracker<Seen> {
     const attribute = deletionAttribute(this.#model);
     const seen = [...byPrimaryKey(this.#model, rows)].map(([key, row]): [string, SeenRow] => {
       const deletedAt: unknown = attribute && row.previous(attribute);
-      return [key, { existed: deletedAt === undefined || deletedAt === null, row: copyOf(this.#model, row) }];
+      const existed = deletedAt === undefined || deletedAt === null;
+      return [key, { pk: primaryKey(this.#model, row) ?? key, existed, row: copyOf(this.#model, row) }];
     });
     return { from: tick(), rows: new Map(seen) };
   }
@@ -101,12 +103,13 @@ export class RowWrites implements WriteTracker<Seen> {
     const strangers = values.filter(({ length }) => length === 0).length;
     const isWhole = write.verb !== 'update' || this.#feed.needsBefore;
     const named = isWhole ? undefined : this.#named(write.options.where);
-    if (named !== undefined) return { from, rows: new Map(named.map((key) => [key, { existed: true, row: undefined }])) };
+    if (named !== undefined)
+      return { from, rows: new Map(named.map((pk) => [keyOf(pk), { pk, existed: true, row: undefined }])) };
     try {
       const found = await this.#find(write, unique, isWhole);
       const seen = [...byPrimaryKey(this.#model, found)].map(([key, row]): [string, SeenRow] => [
         key,
-        { existed: isThere(this.#model, row), row: isWhole ? row : undefined },
+        { pk: primaryKey(this.#model, row) ?? key, existed: isThere(this.#model, row), row: isWhole ? row : undefined },
       ]);
       return { from, rows: new Map(seen), unique, strangers };
     } catch (error) {
@@ -116,13 +119,13 @@ export class RowWrites implements WriteTracker<Seen> {
   }
 
   /** The rows that a condition names by nothing but their primary keys; whether they are there is seen when they are read. */
-  #named(where: unknown): string[] | undefined {
+  #named(where: unknown): PrimaryKey[] | undefined {
     if (!isObject(where) || Reflect.ownKeys(where).length !== 1) return undefined;
     const { primaryKeyAttribute } = this.#model;
     const { field = primaryKeyAttribute } = this.#model.getAttributes()[primaryKeyAttribute] ?? {};
     const value = where[primaryKeyAttribute] ?? where[field];
     const pks: unknown[] = Array.isArray(value) ? value : [value];
-    return pks.every(isPrimaryKey) ? pks.map(keyOf) : undefined;
+    return pks.every(isPrimaryKey) ? pks : undefined;
   }
 
   #find({ verb, rows, options, held }: Write, unique: readonly UniqueValues[], isWhole: boolean): Promise<Model[]> {
@@ -164,21 +167,21 @@ export class RowWrites implements WriteTracker<Seen> {
     const values = isObject(options.attributes) && verb === 'update' ? options.attributes : {};
     const { primaryKeyAttribute } = this.#model;
     const deletion = deletionAttribute(this.#model) ?? '';
-    const pk: unknown = values[primaryKeyAttribute];
+    const newPk: unknown = values[primaryKeyAttribute];
     const touches: Touch[] = [];
-    for (const [key, { existed, row }] of rows) {
-      const isMoved = isPrimaryKey(pk) && keyOf(pk) !== key;
+    for (const [key, { pk, existed, row }] of rows) {
+      const isMoved = isPrimaryKey(newPk) && keyOf(newPk) !== key;
       const isLeft = deletion in values ? values[deletion] === null : existed || verb === 'restore';
       const exists = verb !== 'destroy' && !isMoved && isLeft;
-      touches.push({ pk: key, from, existed, exists, before: row, last: exists ? undefined : row });
-      if (isMoved) touches.push({ pk, from: tick(), existed: false, exists: existed });
+      touches.push({ pk, from, existed, exists, before: row, last: exists ? undefined : row });
+      if (isMoved) touches.push({ pk: newPk, from: tick(), existed: false, exists: existed });
     }
     if (this.#named(options.where) !== undefined) return touches;
     // Rows that others changed in between may have come to meet the condition.
     const others = this.#feed.changedSince(from);
     if (others === 'forgotten') return undefined;
-    for (const [key, { row }] of others) {
-      if (!rows.has(key)) touches.push({ pk: key, from, existed: true, exists: verb !== 'destroy', before: row, last: row });
+    for (const [key, { pk, row }] of others) {
+      if (!rows.has(key)) touches.push({ pk, from, existed: true, exists: verb !== 'destroy', before: row, last: row });
     }
     return touches;
   }
@@ -198,8 +201,8 @@ export class RowWrites implements WriteTracker<Seen> {
     if (strangers === rows.length) return this.#created(write);
     if (strangers > 0 && !this.#isPostgres) return undefined;
     // PostgreSQL says which keys it has generated, if not of which row.
-    const generated = strangers === 0 ? [] : [...byPrimaryKey(this.#model, rows).keys()];
-    const keys = generated.map((key) => new Map([[this.#model.primaryKeyAttribute, key]]));
+    const generated = strangers === 0 ? [] : rows.map((row) => primaryKey(this.#model, row)).filter((pk) => pk !== undefined);
+    const keys = generated.map((pk) => new Map([[this.#model.primaryKeyAttribute, pk]]));
     const touches: Touch[] = [];
     for (const [key, row] of byPrimaryKey(
       this.#model,
@@ -209,7 +212,7 @@ export class RowWrites implements WriteTracker<Seen> {
       if (met !== undefined && verb === 'create' && options.updateOnDuplicate === undefined) continue;
       const { existed, row: before } = met ?? { existed: false, row: undefined };
       const exists = isThere(this.#model, row);
-      touches.push({ pk: key, from, existed, exists, before, last: exists ? undefined : before });
+      touches.push({ pk: primaryKey(this.#model, row) ?? key, from, existed, exists, before, last: exists ? undefined : before });
     }
     return touches;
   }

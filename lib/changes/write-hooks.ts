@@ -1,4 +1,4 @@
-import type { Model, ModelStatic, Order, Transaction, WhereOptions } from 'sequelize';
+import type { Model, ModelStatic, Transaction, WhereOptions } from 'sequelize';
 
 import { isObject } from '../protocol/envelope.js';
 import { addHooks, type HookSet } from './hook-set.js';
@@ -21,8 +21,6 @@ export interface Write {
 export interface WriteOptions {
   readonly transaction?: Transaction | null | undefined;
   readonly where?: WhereOptions | undefined;
-  readonly limit?: number | undefined;
-  readonly order?: Order | undefined;
   readonly individualHooks?: boolean | undefined;
   /** The values of an update by a condition. */
   readonly attributes?: unknown;
@@ -31,6 +29,8 @@ export interface WriteOptions {
   readonly conflictFields?: unknown;
   readonly conflictAttributes?: unknown;
   readonly instance?: unknown;
+  /** The row that is being saved, with rows that it includes. */
+  readonly parentRecord?: unknown;
 }
 
 /** Looks at writes before and after they are done; `Capture` is what it has to know of before. Neither may fail. */

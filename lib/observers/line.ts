@@ -1,3 +1,5 @@
+import { outside } from '../changes/outside.js';
+
 /** Steps that may wait. */
 const MAX_WAITING = 10_000;
 
@@ -19,11 +21,13 @@ export class Line {
     const turn = this.#turn;
     const isWanted = (): boolean => turn === this.#turn;
     this.#waiting += 1;
-    this.#end = this.#end.then(async () => {
-      if (!isWanted()) return;
-      await step(isWanted);
-      if (isWanted()) this.#waiting -= 1;
-    });
+    this.#end = outside(() =>
+      this.#end.then(async () => {
+        if (!isWanted()) return;
+        await step(isWanted);
+        if (isWanted()) this.#waiting -= 1;
+      }),
+    );
   }
 
   #giveUp(): void {

@@ -1,8 +1,29 @@
+import { connect, createServer } from 'node:net';
+
 import { DataTypes, Sequelize, Transaction } from 'sequelize';
 import { postgresMissing, startPostgres, type Postgres } from '../support/postgres.js';
 import { describeRequiring } from '../support/requirement.js';
-import { until } from '../support/socket-client.js';
+import { portOf, until } from '../support/socket-client.js';
 import { defineModels, endRecordings, Note, record, Thing, User } from './databases.js';
+
+/** A way to the database that is cut by the answer to a COMMIT. */
+async function cuttingProxy(to: number): Promise<{ readonly port: number; readonly close: () => void }> {
+  const server = createServer((client) => {
+    const database = connect(to, '127.0.0.1');
+    let isCutting = false;
+    client.on('data', (chunk) => {
+      isCutting ||= chunk.includes('COMMIT');
+      database.write(chunk);
+    });
+    database.on('data', (chunk) => {
+      if (isCutting) client.destroy();
+      else client.write(chunk);
+    });
+    client.on('close', () => database.destroy());
+    for (const socket of [client, database]) socket.on('error', () => socket.destroy());
+  });
+  return { port: await portOf(server.listen(0, '127.0.0.1')), close: () => server.close() };
+}
 
 describeRequiring(postgresMissing, 'two connections of PostgreSQL', () => {
   let postgres: Postgres;
@@ -77,6 +98,21 @@ describeRequiring(postgresMissing, 'two connections of PostgreSQL', () => {
     await Note.create({ text: 'last' });
     await until(() => recording.changes.length === 2);
     expect(recording.changes.map(({ kind, after }) => `${kind} ${after.text}`)).toEqual(['create n', 'create last']);
+  });
+
+  test('of a COMMIT whose answer is lost with the connection, listeners are told that they may have missed something', async () => {
+    const proxy = await cuttingProxy(Number(new URL(postgres.url).port));
+    const far = new Sequelize(postgres.url.replace(/:\d+\//, `:${proxy.port}/`), { dialect: 'postgres', logging: false });
+    const Far = far.define('Thing', { name: DataTypes.STRING }, { tableName: 'things', timestamps: false });
+    const recording = record(Far);
+    const transaction = await far.transaction();
+    await Far.create({ name: 'stored' }, { transaction });
+    await expect(transaction.commit()).rejects.toThrow();
+    await until(() => recording.missedTimes === 1);
+    expect(await Thing.count({ where: { name: 'stored' } })).toBe(1);
+    recording.end();
+    await far.close();
+    proxy.close();
   });
 
   test('a COMMIT that becomes a rollback, because a statement has failed, tells no change that is not stored', async () => {

@@ -176,6 +176,15 @@ onEachDatabase(({ sequelize, dialect, statements }) => {
     expect(rows.missedTimes).toBe(0);
   });
 
+  test('a row that is created with its list is told as created', async () => {
+    const rooms = record(Room, { manyToMany: Object.values(Room.associations) });
+    await sequelize().transaction((transaction) =>
+      Room.bulkCreate([{ name: 'lobby', users: [{ username: 'ann' }] } as never], { include: ['users'], transaction }),
+    );
+    await until(() => rooms.changes.length > 0);
+    expect(rooms.take()).toEqual(['create 1 lobby']);
+  });
+
   test('what nobody wants costs no statement', async () => {
     const recording = record(Thing, { needsBefore: true });
     recording.isWanted = false;

@@ -1,6 +1,6 @@
 import { Sequelize } from 'sequelize';
 import { notifyChanged } from '../../lib/changes/model-changes.js';
-import { Note, Room, Thing, User } from './databases.js';
+import { Note, Room, RoomUser, Thing, User } from './databases.js';
 
 /** A kind of write, what there is before it, and what is told of it. */
 export interface WriteCase {
@@ -404,6 +404,42 @@ export const writes: readonly WriteCase[] = [
     setup: rooms,
     write: async () => (await room(1)).createUser({ username: 'cat' }),
     told: ['update 1 one -> one'],
+  },
+  {
+    row: 'many-to-many',
+    name: 'create with rows of the other side, which is one create',
+    of: 'Room',
+    setup: rooms,
+    write: () =>
+      Room.create({ name: 'three', users: [{ username: 'cat' }, { username: 'dan' }] } as never, { include: ['users'] }),
+    told: ['create 3 three'],
+  },
+  {
+    row: 'many-to-many',
+    name: 'create of the other side with rows',
+    of: 'Room',
+    setup: rooms,
+    write: () => User.create({ username: 'cat', rooms: [{ name: 'three' }] } as never, { include: ['rooms'] }),
+    told: ['create 3 three', 'update 3 three -> three'],
+  },
+  {
+    row: 'many-to-many',
+    name: 'a link that moves to another row',
+    of: 'Room',
+    setup: rooms,
+    write: () => RoomUser.update({ RoomId: 1 }, { where: { UserId: 2 } }),
+    told: ['update 1 one -> one', 'update 2 two -> two'],
+  },
+  {
+    row: 'many-to-many',
+    name: 'a link that is created and destroyed by itself',
+    of: 'Room',
+    setup: rooms,
+    write: async () => {
+      await RoomUser.create({ RoomId: 1, UserId: 2 });
+      await (await RoomUser.findOne({ where: { RoomId: 2, UserId: 1 }, rejectOnEmpty: true })).destroy();
+    },
+    told: ['update 1 one -> one', 'update 2 two -> two'],
   },
   {
     row: 'many-to-many',
