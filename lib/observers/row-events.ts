@@ -11,6 +11,7 @@ import { once } from './once.js';
 import { fromMessage, Heard } from './other-processes.js';
 import { now, tick } from './subscription.js';
 import { type ChangeListener, keyOf, type PrimaryKey, type RowChange } from '../changes/row-change.js';
+import { RowReader } from '../changes/row-reader.js';
 
 /** What has become of a row, as one group is told. */
 export type RowAction = 'create' | 'update' | 'delete';
@@ -54,8 +55,6 @@ export class RowEvents implements Watcher, ChangeListener {
   readonly audiences: Audiences;
   readonly #model: ModelStatic<Model>;
   readonly #telling: RowTelling;
-  /** Rows are read one time after the other, so that no state is followed by an older one. */
-  readonly #reads = new Map<string, Promise<Model | undefined>>();
   /** The last events of other processes: each comes in a message for each of its groups. */
   readonly #others = new Map<string, RowEvent>();
   readonly #heard = new Heard();
@@ -224,23 +223,7 @@ export class RowEvents implements Watcher, ChangeListener {
   }
 
   #read(pk: PrimaryKey): Promise<Model | undefined> {
-    const key = keyOf(pk);
-    const before = this.#reads.get(key) ?? Promise.resolve(undefined);
-    const read = before.then(
-      () => this.#find(pk),
-      () => this.#find(pk),
-    );
-    this.#reads.set(key, read);
-    const forget = (): void => {
-      if (this.#reads.get(key) === read) this.#reads.delete(key);
-    };
-    read.then(forget, forget);
-    return read;
-  }
-
-  async #find(pk: PrimaryKey): Promise<Model | undefined> {
-    const where = { [this.#model.primaryKeyAttribute]: pk };
-    return (await this.#model.unscoped().findOne({ where })) ?? undefined;
+    return RowReader.of(this.#model).read(pk);
   }
 }
 
