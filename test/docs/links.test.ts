@@ -33,12 +33,31 @@ function isWeb(address: string): boolean {
   return URL.canParse(address) && new URL(address).protocol === 'https:' && new URL(address).hostname.includes('.');
 }
 
+/** Names of links that stand elsewhere on the page, and are not there: `[text][name]`. */
+function undefinedNames(text: string): readonly string[] {
+  const prose = proseOf(text);
+  const defined = new Set([...prose.matchAll(/^\[([^\]]+)\]: /gm)].map(([, name]) => name));
+  return [...prose.matchAll(/\]\[([\w-]+)\]/g)].map(([, name = '']) => name).filter((name) => !defined.has(name));
+}
+
 test.each(pages)('%s: every link leads somewhere', (page) => {
-  const faults = targetsOf(readFileSync(page, 'utf8')).flatMap((target) => {
+  const text = readFileSync(page, 'utf8');
+  const faults = targetsOf(text).flatMap((target) => {
     const wrong = fault(page, target);
     return wrong === undefined ? [] : [`${target} ${wrong}`];
   });
-  expect(faults).toEqual([]);
+  expect([...faults, ...undefinedNames(text)]).toEqual([]);
+});
+
+test('docs/COMPARISON.md: what is said of others has a source', () => {
+  const lines = readFileSync('docs/COMPARISON.md', 'utf8').split('\n');
+  const rows = lines.filter((line) => line.startsWith('| ')).slice(2);
+  const said = rows.map((row) => row.split('|').map((cell) => cell.trim())).map(([, ...cells]) => cells.slice(0, -1));
+  // How the packages were counted stands below the table.
+  const claims = said.filter(([name]) => name !== 'packages installed').flatMap(([, , ...others]) => others);
+  const unsourced = claims.filter((cell) => !/\]\[|^–$|^any, or none$/.test(cell));
+  expect(said.length).toBeGreaterThan(10);
+  expect(unsourced).toEqual([]);
 });
 
 test('a link that leads nowhere is found', () => {
@@ -49,6 +68,7 @@ test('a link that leads nowhere is found', () => {
   expect(fault(page, 'SERVERS.md')).toBe('leads to no file');
   expect(fault(page, 'SERVER.md#nothing')).toBe('leads to no heading');
   expect(fault(page, 'http://example.com')).toBe('is no https address');
+  expect(undefinedNames('[a][b] [c][d]\n\n[b]: e.md')).toEqual(['d']);
   expect(targetsOf('[a](b.md) `[c](d.md)` [e]: no\n[f]: g.md\n<img src="h.png">')).toEqual(['b.md', 'g.md', 'h.png']);
 });
 
