@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import {
@@ -109,4 +109,10 @@ describeRequiring(missingPrograms('curl'), 'how-to', () => {
       else await offersAndRenews(block);
     }
   });
+});
+
+test('every page is followed by a test', () => {
+  const elsewhere = ['nginx.md', 'postgresql.md', 'production.md', 'several-nodes.md'];
+  const here = ['bearer-tokens.md', 'errors.md', 'existing-app.md', 'testing.md'];
+  expect(readdirSync(join(ROOT, 'docs/how-to')).sort()).toEqual([...elsewhere, ...here].sort());
 });
