@@ -78,8 +78,8 @@ it('accountants see salaries, others do not', async () => {
   await Employee.create({ name: 'Ada', salary: 5 });
   const seen = await Promise.all(clients.map((client) => client.receive()));
   expect(seen.map(({ data }) => data)).toEqual([
-    { id: 1, name: 'Ada', salary: 5 },
-    { id: 1, name: 'Ada' },
+    { pk: 1, name: 'Ada', salary: 5 },
+    { pk: 1, name: 'Ada' },
   ]);
   for (const client of clients) await client.close();
 });
