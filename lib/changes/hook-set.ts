@@ -26,14 +26,13 @@ export function addHooks(target: Target, hooks: HookSet): () => void {
 
 function addHook(target: Target, type: keyof HookSet, name: string, hooks: HookSet): () => void {
   const registry = registryOf(target);
-  const wasThere = type in registry;
   const hook = hooks[type];
   if (hook !== undefined) target.addHook(type, name, hook);
   if (type.startsWith('after')) moveToFront(Reflect.get(registry, type));
   return () => {
     target.removeHook(type, name);
     // Sequelize leaves an empty list.
-    if (!wasThere && !target.hasHook(type)) Reflect.deleteProperty(registry, type);
+    if (!target.hasHook(type)) Reflect.deleteProperty(registry, type);
   };
 }
 

@@ -1,12 +1,13 @@
 import type { Transaction } from 'sequelize';
 import { until } from '../support/socket-client.js';
-import { onEachDatabase, record, Room, Thing, User } from './databases.js';
+import { Note, onEachDatabase, record, Room, Thing, User } from './databases.js';
 
 type Step = (t: Transaction) => Promise<unknown>;
 
 const find = async (id: number, transaction: Transaction): Promise<Thing> =>
   Thing.findByPk(id, { rejectOnEmpty: true, transaction });
 const create: Step = (transaction) => Thing.create({ name: 'new', ownerId: null }, { transaction });
+const create0 = () => Thing.create({ name: 'new', ownerId: null });
 const rename =
   (id: number, name: string): Step =>
   async (transaction) =>
@@ -79,8 +80,15 @@ const merges: readonly [string, readonly Step[], readonly string[]][] = [
         await Thing.sequelize?.query('SAVEPOINT mine', { transaction });
         await create(transaction);
         await Thing.sequelize?.query('ROLLBACK TO SAVEPOINT mine', { transaction });
+        await create(transaction);
+        await Thing.sequelize?.query('ROLLBACK TO mine', { transaction });
       },
     ],
+    ['update 1 a,0,null -> b,0,null'],
+  ],
+  [
+    'a save of a row as it is, and another, are one update',
+    [async (transaction) => (await find(1, transaction)).save({ transaction }), rename(1, 'b')],
     ['update 1 a,0,null -> b,0,null'],
   ],
   [
@@ -176,6 +184,73 @@ onEachDatabase(({ sequelize, dialect, statements }) => {
     expect(rows.missedTimes).toBe(0);
   });
 
+  test('a row that was softly deleted before it was written again is told as deleted', async () => {
+    await Note.create({ text: 'n' });
+    const recording = record(Note);
+    await sequelize().transaction(async (transaction) => {
+      await (await Note.findByPk(1, { rejectOnEmpty: true, transaction })).destroy({ transaction });
+      await Note.update({ text: 'm' }, { where: { text: 'n' }, paranoid: false, transaction });
+    });
+    await until(() => recording.changes.length === 1);
+    expect(recording.changes.map(({ kind }) => kind)).toEqual(['delete']);
+  });
+
+  test('a row whose list has changed as well is told to those who do not observe lists', async () => {
+    await Room.create({ name: 'lobby' });
+    await User.create({ username: 'ann' });
+    const rows = record(Room);
+    record(Room, { manyToMany: Object.values(Room.associations) });
+    const rename = (transaction: Transaction) => Room.update({ name: 'hall' }, { where: { id: 1 }, transaction });
+    const fill = async (transaction: Transaction): Promise<unknown> =>
+      (await Room.findByPk(1, { rejectOnEmpty: true, transaction })).setUsers([1], { transaction });
+    for (const steps of [
+      [rename, fill],
+      [fill, rename],
+    ]) {
+      await sequelize().transaction(async (transaction) => {
+        for (const step of steps) await step(transaction);
+        await Room.findByPk(1, { transaction }).then((room) => room?.removeUsers([1], { transaction }));
+      });
+      await until(() => rows.changes.length === 1);
+      expect(rows.take()).toEqual(['update 1 hall']);
+    }
+  });
+
+  test('what is written while its transaction is rolled back keeps nothing of its rows back', async () => {
+    const recording = record(Thing);
+    const row = await Thing.findByPk(1, { rejectOnEmpty: true });
+    const transaction = await sequelize().transaction();
+    statements.length = 0;
+    const writing = row.update({ name: 'lost' }, { transaction });
+    await until(() => statements.some((sql) => sql.startsWith('UPDATE')));
+    await transaction.rollback();
+    await writing;
+    await Thing.update({ name: 'kept' }, { where: { id: 1 } });
+    await until(() => recording.changes.length === 1);
+    expect(recording.changes[0]?.after.name).toBe('kept');
+  });
+
+  test('a row that others are about to change is told as it was committed', async () => {
+    const recording = record(Thing);
+    await Promise.all(Array.from({ length: 20 }, create0));
+    const transaction = await sequelize().transaction();
+    await Thing.update({ name: 'not committed' }, { where: {}, transaction, hooks: false });
+    await until(() => recording.changes.length === 20);
+    await transaction.rollback();
+    expect(new Set(recording.changes.map(({ after }) => after.name))).toEqual(new Set(['new']));
+  });
+
+  test('savepoints are followed as long as somebody listens to any model', async () => {
+    const recording = record(Thing);
+    record(Note).end();
+    await sequelize().transaction(async (transaction) => {
+      await savepoint('rollback', rename(1, 'b'))(transaction);
+      await create(transaction);
+    });
+    await until(() => recording.changes.length > 0);
+    expect(recording.changes.map(({ kind }) => kind)).toEqual(['create']);
+  });
+
   test('a row that is created with its list is told as created', async () => {
     const rooms = record(Room, { manyToMany: Object.values(Room.associations) });
     await sequelize().transaction((transaction) =>
@@ -211,7 +286,8 @@ onEachDatabase(({ sequelize, dialect, statements }) => {
 
   test('the hooks of a model are as they were when the last listener has gone, and attached once before', () => {
     const count = () => Object.values(Thing.options.hooks ?? {}).flat().length;
-    const before = { ...Thing.options.hooks };
+    const ofDatabase = (): string => JSON.stringify(Reflect.get(Reflect.get(sequelize(), 'options'), 'hooks'));
+    const [before, beforeThat] = [{ ...Thing.options.hooks }, ofDatabase()];
     const one = record(Thing);
     const attached = count();
     const two = record(Thing);
@@ -222,5 +298,6 @@ onEachDatabase(({ sequelize, dialect, statements }) => {
     two.end();
     two.end();
     expect(Thing.options.hooks).toEqual(before);
+    expect(ofDatabase()).toBe(beforeThat);
   });
 });

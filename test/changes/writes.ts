@@ -125,6 +125,35 @@ export const writes: readonly WriteCase[] = [
   },
   {
     row: 'destroy',
+    name: 'destroy of a row that is out of date',
+    of: 'Thing',
+    setup: () => things(['a', 1]),
+    write: async () => {
+      const old = await thing(1);
+      await Thing.update({ counter: 2 }, { where: { id: 1 }, hooks: false });
+      await old.destroy();
+    },
+    told: ['delete 1 a,2,null -> a,2,null'],
+  },
+  {
+    row: 'destroy',
+    name: 'a save that deletes softly, and one that restores',
+    of: 'Note',
+    setup: () => Note.bulkCreate([{ text: 'n' }, { text: 'm', deletedAt: new Date() }]),
+    write: async () => {
+      for (const [id, deletedAt] of [
+        [1, new Date()],
+        [2, null],
+      ] as const) {
+        const one = await note(id);
+        one.setDataValue('deletedAt', deletedAt);
+        await one.save();
+      }
+    },
+    told: ['delete 1 n -> n', 'create 2 m'],
+  },
+  {
+    row: 'destroy',
     name: 'a soft destroy',
     of: 'Note',
     setup: () => Note.create({ text: 'n' }),
@@ -205,6 +234,18 @@ export const writes: readonly WriteCase[] = [
   },
   {
     row: 'bulkCreate with updateOnDuplicate or ignoreDuplicates',
+    name: 'bulkCreate with ignoreDuplicates of rows that have nothing unique',
+    of: 'Thing',
+    setup: () => things(['a', 1]),
+    write: () =>
+      Thing.bulkCreate(
+        ['a', 'b'].map((name) => ({ name, ownerId: null })),
+        { ignoreDuplicates: true },
+      ),
+    told: ['create 2 a,0,null', 'create 3 b,0,null'],
+  },
+  {
+    row: 'bulkCreate with updateOnDuplicate or ignoreDuplicates',
     name: 'bulkCreate with ignoreDuplicates',
     of: 'Note',
     setup: () => Note.bulkCreate([{ text: 'n' }]),
@@ -225,6 +266,14 @@ export const writes: readonly WriteCase[] = [
     of: 'Thing',
     setup: () => things(['a', 1], ['b', 5]),
     write: () => Thing.update({ counter: 6 }, { where: { id: [2, 9] } }),
+    told: ['update 2 b,5,null -> b,6,null'],
+  },
+  {
+    row: 'static update',
+    name: 'a static update by the primary key and more',
+    of: 'Thing',
+    setup: () => things(['a', 1], ['b', 5]),
+    write: () => Thing.update({ counter: 6 }, { where: { id: [1, 2], name: 'b' } }),
     told: ['update 2 b,5,null -> b,6,null'],
   },
   {
@@ -296,6 +345,14 @@ export const writes: readonly WriteCase[] = [
       await Thing.upsert({ id: 5, name: 'c', ownerId: null });
     },
     told: ['update 1 a,1,null -> b,1,null', 'create 5 c,0,null'],
+  },
+  {
+    row: 'upsert',
+    name: 'an upsert that deletes softly',
+    of: 'Note',
+    setup: () => Note.create({ text: 'n' }),
+    write: () => Note.upsert({ text: 'n', deletedAt: new Date() }),
+    told: ['delete 1 n -> n'],
   },
   {
     row: 'upsert',
