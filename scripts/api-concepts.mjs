@@ -81,7 +81,7 @@ export const concepts = [
     page: 'errors',
     title: 'Errors',
     about: 'What an action throws in order to be answered with it.',
-    guide: 'CONSUMERS.md',
+    guide: 'how-to/errors.md',
     from: 'lib/index.ts',
     names: words(`
       ActionError ActionErrorOptions ErrorDetail ParseError ValidationError NotAuthenticated AuthenticationFailed
@@ -92,7 +92,7 @@ export const concepts = [
     page: 'testing',
     title: 'Testing',
     about: 'The in-memory client of `express-channels/testing`.',
-    guide: 'CONSUMERS.md#tests',
+    guide: 'how-to/testing.md',
     from: 'lib/testing.ts',
     names: words(`
       connect TestClient ConnectOptions ConsumerConnectOptions TestScope TestFrame HandshakeRefused

@@ -39,7 +39,10 @@ export interface DeliveredEvent<Body> {
 export interface ModelObserverOptions<M extends Model, Args, Body, View> {
   /** What it is called among processes that share a bus; the same in all of them. @default the model's name and a number */
   readonly name?: string;
-  /** What a row is shown as: once for each event and view, whatever the number of subscribers. @default { pk } */
+  /**
+   * What a row is shown as: once for each event and view, whatever the number of subscribers. Show its key as `pk`: a group that the row has
+   * left is told `{ pk }` alone. @default { pk }
+   */
   readonly serialize?: (row: M, details: ViewOf<View>) => Body | Promise<Body>;
   /** The groups that a row is in, from its own columns. @default one group of all rows */
   readonly groupsForSignal?: (row: M) => Iterable<string | number>;
