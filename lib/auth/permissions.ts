@@ -47,7 +47,7 @@ export const isAuthenticated: Permission = {
  * A permission from functions of your own. A function alone is the rule for actions, and everybody may connect.
  *
  * @example
- * const ownWard = permission(({ scope, args }) => scope.user?.ward === args.ward);
+ * const ownWard = permission(({ scope, args }) => typeof args.ward === 'string' && args.ward === scope.user?.ward);
  * const membersOnly = permission({ connect: ({ scope }) => scope.user !== undefined });
  */
 export function permission(rule: Permission['action'] | Partial<Permission>): Permission {
