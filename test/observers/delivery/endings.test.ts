@@ -5,6 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { type ChannelLayer, createChannels, defineConsumer, memoryLayer, modelObserver, signalObserver } from 'express-channels';
 import { connect } from 'express-channels/testing';
 
+import { gate } from '../../support/serve.js';
 import { until } from '../../support/socket-client.js';
 import { ask, Item, next, serveActions, useItems } from './items.js';
 
@@ -146,4 +147,57 @@ it('a bus that can not be joined refuses the subscription, for everybody who wai
   await Item.create({ room: 'a', text: 'x' });
   for (const client of clients) expect(await next(client)).toEqual([['create', 1, 'x']]);
   expect(errors).toHaveLength(2);
+});
+
+it('who has gone before subscribing leaves nothing behind', async () => {
+  const layer = countingLayer();
+  const [entered, held] = [gate(), gate()];
+  const follow = async (ctx: Parameters<typeof items.subscribe>[0]): Promise<void> => {
+    entered.pass();
+    await held.passed;
+    await items.subscribe(ctx);
+    done.pass();
+  };
+  const done = gate();
+  const { open } = serveActions({ follow }, { channels: { layer } });
+  const client = await open();
+  client.send({ action: 'follow', request_id: 1 });
+  await entered.passed;
+  const before = layer.joined.size;
+  await client.close();
+  held.pass();
+  await done.passed;
+  expect(layer.joined.size).toBe(before);
+});
+
+it('gaps of a bus are told once, to its own subscribers', async () => {
+  const gaps = new Set<() => void>();
+  const onGap: ChannelLayer['onGap'] = (told) => {
+    gaps.add(told);
+    return () => gaps.delete(told);
+  };
+  const actions = { follow: (ctx: Parameters<typeof items.subscribe>[0]) => items.subscribe(ctx) };
+  const [cut, whole] = [countingLayer({ onGap }), countingLayer()].map((layer) => serveActions(actions, { channels: { layer } }));
+  const [lost, other] = [await cut?.open(), await whole?.open()];
+  if (lost === undefined || other === undefined) throw new Error('There are two buses.');
+  for (const client of [lost, other]) await ask(client, 'follow', 1);
+  for (const told of [...gaps, ...gaps]) told();
+  expect(await next(lost)).toEqual([['resync', 1, 200]]);
+  for (const client of [lost, other]) await client.receiveNothing();
+});
+
+it('no two groups of any observers have one name on the bus, whatever they are called', async () => {
+  const layer = countingLayer();
+  const observer = (name: string, group: string) =>
+    modelObserver(Item, { name, groupsForSignal: () => [group], groupsForConsumer: (_args: object) => [group] });
+  const [one, two] = [observer('a:b', 'c'), observer('a', 'b:c')];
+  const { open } = serveActions(
+    { one: (ctx) => one.subscribe(ctx, {}), two: (ctx) => two.subscribe(ctx, {}) },
+    { channels: { layer } },
+  );
+  const client = await open();
+  for (const action of ['one', 'two']) await ask(client, action, 1);
+  const names = [...layer.joined.values()].flatMap((joined) => [...joined]).filter((name) => name.endsWith('c'));
+  expect(new Set(names).size).toBe(names.length);
+  expect(names).toHaveLength(2);
 });

@@ -13,6 +13,10 @@ const { open, errors, channels } = serve(
     actions: {
       ...crud('subscribe_instance', 'unsubscribe_instance'),
       hold: () => held.passed,
+      followAndDelete: async (ctx, args) => {
+        await ctx.subscribeInstance(args, { snapshot: true });
+        await Item.destroy({ where: { id: Number(args['pk']) } });
+      },
       followFromNow: (ctx, args) => ctx.subscribeInstance(args, { snapshot: true }),
     },
   }),
@@ -55,6 +59,29 @@ it('with a snapshot the state comes behind the answer, and again for whoever sub
     await item.update({ room: `room ${round}` });
     expect(await next(client)).toEqual([['update', 1, { pk: item.id, text: 'x' }]]);
   }
+  await client.receiveNothing();
+});
+
+it('a row that is there again under its key is a create', async () => {
+  const { id: pk } = await Item.create({ room: 'a', text: 'x' });
+  const client = await open();
+  await ask(client, 'subscribe_instance', 1, { pk });
+  await Item.destroy({ where: { id: pk } });
+  await Item.create({ id: pk, room: 'a', text: 'y' });
+  expect(await next(client, 2)).toEqual([
+    ['delete', 1, { pk }],
+    ['create', 1, { pk, text: 'y' }],
+  ]);
+});
+
+it('the state of a row that has gone since the subscription is a delete, told once', async () => {
+  const item = await Item.create({ room: 'a' });
+  const client = await open();
+  client.send({ action: 'followAndDelete', request_id: 1, pk: item.id });
+  expect(await next(client, 2)).toEqual([
+    ['followAndDelete', 1, 204],
+    ['delete', 1, { pk: item.id }],
+  ]);
   await client.receiveNothing();
 });
 

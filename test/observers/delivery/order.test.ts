@@ -57,6 +57,12 @@ it('the group that a row has left is told its key alone, the one that it stays i
     ['update', 'every', 'y'],
     ['create', 'b', 'y'],
   ]);
+  await Item.update({ room: 'a' }, { where: { text: 'y' } });
+  expect(await next(client, 3)).toEqual([
+    ['delete', 'b', { pk: item.id }],
+    ['update', 'every', 'y'],
+    ['create', 'a', 'y'],
+  ]);
 });
 
 it('what moved twice in one transaction was never in between; moved and deleted, it was never where it went', async () => {
@@ -127,8 +133,9 @@ it('what serialize throws is reported, and its subscribers are told to read agai
     if (text === 'bad') throw new Error('not to be shown');
     return text;
   };
-  const client = await open();
+  const [client, elsewhere] = [await open(), await open()];
   for (const id of [1, 2]) await ask(client, 'follow', id, { room: 'a' });
+  await ask(elsewhere, 'follow', 1, { room: 'b' });
   for (const text of ['good', 'bad', 'better']) await Item.create({ room: 'a', text });
   expect(await next(client, 6)).toEqual([
     ['create', 1, 'good'],
@@ -138,6 +145,7 @@ it('what serialize throws is reported, and its subscribers are told to read agai
     ['create', 1, 'better'],
     ['create', 2, 'better'],
   ]);
+  await elsewhere.receiveNothing();
   expect(errors.splice(0).map(String)).toEqual(['Error: not to be shown']);
 });
 
@@ -148,7 +156,8 @@ it('what groupsForSignal throws is reported, and all its subscribers are told to
   };
   const client = await open();
   await ask(client, 'follow', 1, { room: 'a' });
-  await ask(client, 'follow', 2, { room: 'b' });
+  // Once for a request_id, whatever the number of its groups.
+  for (const room of ['b', 'c']) await ask(client, 'follow', 2, { room });
   await ask(client, 'followPlain', 3);
   await Item.bulkCreate([
     { room: 'a', text: 'bad' },
@@ -175,6 +184,26 @@ it('a deliver that fails is reported, and others get the event', async () => {
   expect(await next(good)).toEqual([['own', null, id]]);
   await bad.receiveNothing();
   expect(served.errors.map(String)).toEqual(['Error: can not deliver']);
+});
+
+it('deliver is not called for who has unsubscribed before its turn came', async () => {
+  let delivered = 0;
+  const own = modelObserver(Item, { deliver: () => (delivered += 1) });
+  const served = serveActions({
+    follow: (ctx) => own.subscribe(ctx),
+    hold: () => held.passed,
+    leave: (ctx) => own.unsubscribe(ctx),
+  });
+  const client = await served.open();
+  await ask(client, 'follow', 1);
+  client.send({ action: 'hold' });
+  client.send({ action: 'leave', request_id: 1 });
+  await client.receiveNothing();
+  await Item.create({ room: 'a' });
+  held.pass();
+  await next(client, 2);
+  await client.receiveNothing();
+  expect(delivered).toBe(0);
 });
 
 describe('signals', () => {

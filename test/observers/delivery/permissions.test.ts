@@ -74,6 +74,31 @@ it('it is asked for the action that subscribed, with its arguments: another subs
   ]);
 });
 
+it('who is refused is told so once for all groups of the subscription; one of another action goes on under the same id', async () => {
+  const inRooms = modelObserver(Item, {
+    serialize: ({ text }) => text,
+    groupsForSignal: ({ room }) => [room],
+    groupsForConsumer: ({ rooms }: { rooms: readonly string[] }) => rooms,
+  });
+  const { open } = serveActions(
+    {
+      follow: (ctx) => inRooms.subscribe(ctx, { rooms: ['a', 'b'] }),
+      followToo: (ctx) => inRooms.subscribe(ctx, { rooms: ['c'] }),
+    },
+    { consumer: { permissions: [rule] } },
+  );
+  const ann = await open(as('ann'));
+  await ask(ann, 'follow', 1);
+  await ask(ann, 'followToo', 1);
+  allowed.delete('ann');
+  for (const room of ['a', 'b', 'c']) await Item.create({ room, text: room });
+  expect(await next(ann, 2)).toEqual([
+    ['follow', 1, 403],
+    ['create', 1, 'c'],
+  ]);
+  await ann.receiveNothing();
+});
+
 it('a permission that fails ends the subscription as well, and is reported', async () => {
   let isBroken = false;
   const broken = permission(() => {

@@ -17,6 +17,13 @@ const byRole = modelObserver(Item, {
     shown.push([action, view]);
     return view === 'chief' ? { id, text, secret } : { id, text };
   },
+  snapshot: () => Item.findAll(),
+});
+const moving = modelObserver(Item, {
+  view: () => 'staff',
+  groupsForSignal: ({ room }) => [room, 'all'],
+  groupsForConsumer: ({ room }: { room: string }) => [room],
+  serialize: (_item, { action, view }) => `${action} for ${view}`,
 });
 let fails = false;
 const broken = modelObserver(Item, {
@@ -30,6 +37,8 @@ const broken = modelObserver(Item, {
 const { open, errors } = serveActions({
   common: (ctx) => common.subscribe(ctx),
   byRole: (ctx) => byRole.subscribe(ctx),
+  byRoleFromNow: (ctx) => byRole.subscribe(ctx, undefined, { snapshot: true }),
+  moving: (ctx, { room }) => moving.subscribe(ctx, { room: String(room) }),
   broken: (ctx) => broken.subscribe(ctx),
 });
 const as = (user: string) => open({ headers: { 'x-user': user } });
@@ -58,6 +67,27 @@ it('with views it is shown once for each of them, and nobody sees that of anothe
   for (const client of chiefs) expect(await next(client)).toEqual([['create', 1, { id, text: 'x', secret: CANARY }]]);
   for (const client of staff) expect(await next(client)).toEqual([['create', 1, { id, text: 'x' }]]);
   expect(shown.filter(([, view]) => view !== undefined)).toHaveLength(2);
+});
+
+it('it is shown for what it is to each group: left, stayed in or entered', async () => {
+  const [client] = [await as('ann')];
+  for (const room of ['a', 'b', 'all']) await ask(client, 'moving', room, { room });
+  const item = await Item.create({ room: 'a' });
+  await next(client, 2);
+  await item.update({ room: 'b' });
+  expect(await next(client, 3)).toEqual([
+    ['delete', 'a', { pk: item.id }],
+    ['update', 'all', 'update for staff'],
+    ['create', 'b', 'create for staff'],
+  ]);
+});
+
+it('a state that a subscription begins with is shown by view as well', async () => {
+  const { id } = await Item.create({ room: 'a', text: 'x' });
+  const [chief, ann] = [await as('chief'), await as('ann')];
+  for (const client of [chief, ann]) await ask(client, 'byRoleFromNow', 1);
+  expect(await next(chief)).toEqual([['snapshot', 1, [{ id, text: 'x', secret: CANARY }]]]);
+  expect(await next(ann)).toEqual([['snapshot', 1, [{ id, text: 'x' }]]]);
 });
 
 it('with views a deleted row is its key alone', async () => {
