@@ -1,3 +1,4 @@
+import { RequestError } from './live.js';
 import { MessageList } from './message-list.js';
 import { avatar, byId, element, startPage } from './page.js';
 
@@ -17,8 +18,10 @@ live.subscribe('rooms', 'open_room', { name }, { ready: enter, refused: showProb
 function enter(opened) {
   if (room !== undefined) return;
   room = opened;
-  live.subscribe('rooms', 'subscribe_to_messages_in_room', { pk: room.id }, { ready: readHistory, change: showMessage });
-  live.subscribe('rooms', 'join_room', { pk: room.id }, { snapshot: showPresences, change: changePresence });
+  const args = { pk: room.id };
+  const refused = showProblem;
+  live.subscribe('rooms', 'subscribe_to_messages_in_room', args, { ready: readHistory, change: showMessage, refused });
+  live.subscribe('rooms', 'join_room', args, { snapshot: showPresences, change: changePresence, refused });
 }
 
 // Messages
@@ -33,7 +36,7 @@ async function readHistory() {
     await sendOutbox();
   } catch (error) {
     // Without a connection it is read again when there is one.
-    if (error.reason === 'refused') showProblem(error);
+    if (error.reason === 'refused' || !(error instanceof RequestError)) showProblem(error);
   }
 }
 
@@ -61,6 +64,7 @@ async function sendOutbox() {
   try {
     while (outbox.length > 0) await sendFirst(outbox[0]);
   } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
     list.waiting(error.message);
   } finally {
     sending = false;
@@ -81,6 +85,9 @@ async function sendFirst({ key, text }) {
   if (answer !== undefined) list.show(answer);
 }
 
+/** `crypto.randomUUID` is missing where a page comes without TLS from another machine. */
+const newKey = () => [...crypto.getRandomValues(new Uint32Array(4))].map((number) => number.toString(36)).join('');
+
 byId('composer').addEventListener('submit', (event) => {
   event.preventDefault();
   const text = byId('message').value.trim();
@@ -88,7 +95,7 @@ byId('composer').addEventListener('submit', (event) => {
   byId('composer').reset();
   showProblem({ message: '' });
   byId('empty').hidden = true;
-  const message = { key: crypto.randomUUID(), text };
+  const message = { key: newKey(), text };
   keepOutbox([...outbox, message]);
   list.showPending(message);
   void sendOutbox();

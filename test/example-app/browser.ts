@@ -58,7 +58,7 @@ export class Windows {
 
   async #context(options: BrowserContextOptions): Promise<BrowserContext> {
     const context = await this.#browser.newContext({ baseURL: this.#origin, reducedMotion: 'reduce', ...options });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(20_000);
     return context;
   }
 

@@ -7,7 +7,7 @@ import { describeRequiring } from '../support/requirement.js';
 import { chromiumMissing, launchChromium, phone, Windows } from './browser.js';
 import { startExample, type Example } from './server.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(60_000);
 
 describeRequiring(chromiumMissing, 'the patients in Chromium', () => {
   let database: Sequelize;

@@ -82,7 +82,7 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
       const sizes = 'const { scrollWidth, clientWidth } = document.documentElement; [scrollWidth, clientWidth]';
       const [wide, window] = await page.evaluate<[number, number]>(sizes);
       expect(wide).toBe(window);
-    }, 30_000);
+    }, 60_000);
 
     test('has legible text: at least 4.5 to 1 against what is behind it', async () => {
       await open(options);
@@ -92,7 +92,7 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
       await press('Send');
       await page.getByText('This is no JSON yet').waitFor();
       expect(await page.evaluate<string[]>(faintTexts)).toEqual([]);
-    }, 30_000);
+    }, 60_000);
   });
 
   test('logs in by the form, tells a wrong password, and logs out', async () => {
@@ -117,7 +117,7 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
     await choose('update');
     await press('Send');
     expect(await newest(4)).toContain('401');
-  }, 30_000);
+  }, 60_000);
 
   test('can be used by keyboard alone', async () => {
     await open();
@@ -128,7 +128,7 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
     expect(await page.getByLabel('JSON').inputValue()).toContain('"action": "retrieve"');
     await page.keyboard.press('Control+Enter');
     expect(await newest(2)).toContain('"username": "ada"');
-  }, 30_000);
+  }, 60_000);
 
   test('sends what was edited, and counts the request_id up', async () => {
     await open();
@@ -140,7 +140,7 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
     await page.getByLabel('JSON').fill('[]');
     await press('Send');
     expect(await newest(4)).toMatch(/400\s+#null/);
-  }, 30_000);
+  }, 60_000);
 
   test('says so when the frame is no JSON, and sends nothing', async () => {
     await open();
@@ -149,7 +149,7 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
     await page.getByRole('alert').getByText('This is no JSON yet').waitFor();
     expect(await page.getByLabel('JSON').getAttribute('aria-invalid')).toBe('true');
     await page.getByText('Nothing yet.').waitFor();
-  }, 30_000);
+  }, 60_000);
 
   test("lets its console use the socket as DCRF's document does", async () => {
     await open();
@@ -177,5 +177,5 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
       response_status: 200,
       request_id: 15050500,
     });
-  }, 30_000);
+  }, 60_000);
 });

@@ -11,7 +11,7 @@ import { describeRequiring } from '../support/requirement.js';
 import { chromiumMissing, launchChromium, Windows } from './browser.js';
 import { startExample, type Example } from './server.js';
 
-jest.setTimeout(30_000);
+jest.setTimeout(60_000);
 
 describeRequiring(chromiumMissing, 'a page in Chromium that loses its connection', () => {
   let database: Sequelize;

@@ -44,7 +44,7 @@ export function defineChatModels(sequelize: Sequelize): void {
   Message.init(
     {
       id,
-      key: { type: DataTypes.UUID, allowNull: false },
+      key: { type: DataTypes.STRING(40), allowNull: false },
       text: { type: DataTypes.STRING(500), allowNull: false },
       created_at: DataTypes.DATE,
     },

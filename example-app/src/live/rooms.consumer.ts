@@ -12,7 +12,7 @@ interface State {
 const name = z.string().trim().min(1).max(60);
 const pk = z.number();
 const message = z.string().trim().min(1).max(500);
-const key = z.uuid();
+const key = z.string().min(1).max(40);
 
 /** The newest messages of a room. */
 const history = {
