@@ -13,7 +13,7 @@ const run = promisify(execFile);
 /** Why nothing can be installed here; undefined if it can. */
 export const registryMissing = ((): string | undefined => {
   try {
-    execFileSync('npm', ['view', 'ws', 'version', '--prefer-offline', '--fetch-retries=0'], { stdio: 'pipe', timeout: 10_000 });
+    execFileSync('npm', ['view', 'ws', 'version', '--prefer-offline', '--fetch-retries=1'], { stdio: 'pipe', timeout: 30_000 });
     return undefined;
   } catch {
     return 'the registry of npm does not answer';
