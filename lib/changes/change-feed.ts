@@ -99,7 +99,7 @@ export class ChangeFeed {
   }
 
   #batchOf(transaction: Transaction | null | undefined): ChangeBatch | undefined {
-    if (!transaction) return new ChangeBatch(undefined);
+    if (!transaction || this.#queue.isCommitted(transaction)) return new ChangeBatch(undefined);
     const unit = this.#queue.unitOf(transaction);
     if (unit === undefined) return undefined;
     const existing = this.#open.get(unit.root);

@@ -25,9 +25,12 @@ export function tick(): number {
 export class UnitOfWork {
   readonly root: Transaction;
   readonly #root: Traced;
-  readonly #savepoints: { readonly name: string; readonly from: number }[] = [];
+  /** By their names, when they were set last. */
+  readonly #savepoints = new Map<string, number>();
   readonly #undone: { readonly from: number; readonly to: number }[] = [];
   readonly #waiting = new Set<(outcome: Outcome) => Promise<void>>();
+  /** Whether its end has been told. */
+  isOver = false;
 
   constructor(root: Transaction) {
     this.root = root;
@@ -55,18 +58,17 @@ export class UnitOfWork {
    */
   follow(statement: string): void {
     const set = /^(?:SAVEPOINT|SAVE TRANSACTION)\s+([^\s;]+)/i.exec(statement)?.[1];
-    if (set !== undefined) this.#savepoints.push({ name: set, from: tick() });
+    if (set !== undefined) this.#savepoints.set(set, tick());
     const back = /^ROLLBACK\s+(?:TO(?:\s+SAVEPOINT)?|TRANSACTION)\s+([^\s;]+)/i.exec(statement)?.[1];
     if (back === undefined) return;
     // One that is not known was set before anything was written: all the others are within.
-    const index = this.#savepoints.map(({ name }) => name).lastIndexOf(back);
-    this.#undone.push({ from: this.#savepoints[index]?.from ?? 0, to: tick() });
-    this.#savepoints.length = index + 1;
+    this.#undone.push({ from: this.#savepoints.get(back) ?? 0, to: tick() });
   }
 
   async end(outcome: Outcome): Promise<void> {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
+    this.isOver = true;
     await Promise.all(waiting.map((ended) => ended(outcome)));
   }
 }
@@ -117,6 +119,12 @@ export class CommitQueue {
       this.#detach?.();
       this.#detach = undefined;
     };
+  }
+
+  /** Whether a transaction has been committed, so that nothing becomes of it any more. */
+  isCommitted(transaction: Transaction): boolean {
+    const root = rootOf(transaction);
+    return root.finished === 'commit' && this.#units.get(root)?.isOver !== false;
   }
 
   /** The unit that a transaction or savepoint is part of; undefined if it has been rolled back. */

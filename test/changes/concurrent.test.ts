@@ -1,6 +1,7 @@
 import { connect, createServer } from 'node:net';
 
 import { DataTypes, Sequelize, Transaction } from 'sequelize';
+import { notifyChanged } from '../../lib/changes/model-changes.js';
 import { postgresMissing, startPostgres, type Postgres } from '../support/postgres.js';
 import { describeRequiring } from '../support/requirement.js';
 import { portOf, until } from '../support/socket-client.js';
@@ -84,6 +85,56 @@ describeRequiring(postgresMissing, 'two connections of PostgreSQL', () => {
     await until(() => recording.changes.length === 2);
     expect(recording.changes.map(({ before }) => before?.name)).toEqual(['a', recording.changes[0]?.after.name]);
     expect(recording.changes[1]?.after.name).toBe('second');
+  });
+
+  describe('between the look-up and the statement of a write', () => {
+    /** What others do then. */
+    const meanwhile = (others: () => Promise<unknown>): void => {
+      for (const type of ['beforeUpdate', 'beforeBulkUpdate'] as const)
+        sequelize.addHook(type, 'mine', async () => {
+          for (const end of ['beforeUpdate', 'beforeBulkUpdate']) sequelize.removeHook(end as typeof type, 'mine');
+          await others();
+        });
+    };
+
+    test('rows that have come to meet its condition are told', async () => {
+      const recording = record(Thing);
+      meanwhile(async () => {
+        await Thing.update({ name: 'x' }, { where: { id: 1 }, hooks: false });
+        notifyChanged(Thing, [1]);
+        await until(() => recording.changes.length === 1);
+      });
+      await Thing.update({ counter: 7 }, { where: { name: 'x' } });
+      await until(() => recording.changes.length === 2);
+      expect(recording.changes.map(({ after }) => after.counter)).toEqual([0, 7]);
+    });
+
+    test('it changes what was told meanwhile, not what was looked up', async () => {
+      const recording = record(Thing, { needsBefore: true });
+      const row = await Thing.findByPk(1, { rejectOnEmpty: true });
+      meanwhile(async () => {
+        await Thing.update({ name: 'first' }, { where: { id: 1 } });
+        await until(() => recording.changes.length === 1);
+      });
+      await row.update({ name: 'second' });
+      await until(() => recording.changes.length === 2);
+      expect(recording.changes.map(({ before }) => before?.name)).toEqual(['a', 'first']);
+    });
+
+    test.each([
+      ['a row', () => Thing.update({ name: 'b' }, { where: { id: 1 } })],
+      ['a condition', () => Thing.update({ name: 'b' }, { where: { counter: 0 } })],
+    ])('if more was told than is remembered, a write of %s is told as a gap', async (_name, write) => {
+      const recording = record(Thing, { needsBefore: true });
+      meanwhile(async () => {
+        for (const count of [500, 1_000, 1_500]) {
+          await Thing.bulkCreate(Array.from({ length: 500 }, () => ({ name: 'x', counter: 1, ownerId: null })));
+          await until(() => recording.changes.length === count);
+        }
+      });
+      await write();
+      await until(() => recording.missedTimes === 1);
+    });
   });
 
   test('a COMMIT that the database refuses tells nothing', async () => {

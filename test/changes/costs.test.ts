@@ -37,6 +37,18 @@ onEachDatabase(({ sequelize, statements, dialect }) => {
     }
   });
 
+  test('what nobody wants costs no statement', async () => {
+    const recording = record(Thing, { needsBefore: true });
+    recording.isWanted = false;
+    statements.length = 0;
+    await Thing.create({ name: 'b', ownerId: null });
+    await Thing.update({ name: 'c' }, { where: { counter: 0 } });
+    await Thing.increment('counter', { where: { counter: 0 } });
+    await Thing.destroy({ where: { counter: 0 } });
+    for (let turn = 0; turn < 5; turn += 1) await sequelize().query('SELECT 1');
+    expect(extra()).toEqual([]);
+  });
+
   test('a look-up within a transaction costs no savepoint', async () => {
     const recording = record(Thing, { needsBefore: true });
     statements.length = 0;
