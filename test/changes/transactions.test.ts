@@ -107,7 +107,7 @@ const merges: readonly [string, readonly Step[], readonly string[]][] = [
   ],
 ];
 
-onEachDatabase(({ sequelize, dialect, statements }) => {
+onEachDatabase(({ sequelize, dialect }) => {
   beforeEach(() => Thing.create({ name: 'a', ownerId: null }));
 
   const settled = async (): Promise<void> => {
