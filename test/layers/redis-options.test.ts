@@ -105,7 +105,7 @@ describe('redisLayer({ url }) takes what the application has installed', () => {
 
   it('and says so where that is neither', () => {
     expect(tells('neither', [])).toBe(
-      'Neither redis nor ioredis is installed beside the application: install one of them, or give a `client`.',
+      'Neither redis nor ioredis is installed beside the application: install one of them (npm install redis), or give a `client`.',
     );
   });
 });
