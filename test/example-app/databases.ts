@@ -6,7 +6,7 @@ import { postgresMissing, startPostgres, type Postgres } from '../support/postgr
 import { describeRequiring } from '../support/requirement.js';
 
 /** Declares the tests once for each database that the example app runs on; `reset` brings back the seeded rows and their ids. */
-export function onEachDatabase(tests: (reset: () => Promise<void>) => void): void {
+export function onEachDatabase(tests: (reset: () => Promise<void>, name: 'SQLite' | 'PostgreSQL') => void): void {
   let database: Sequelize;
   let rows: { users: User[]; patients: Patient[] };
 
@@ -26,7 +26,7 @@ export function onEachDatabase(tests: (reset: () => Promise<void>) => void): voi
   describe('on SQLite', () => {
     beforeAll(() => open('sqlite::memory:'));
     afterAll(() => database.close());
-    tests(reset);
+    tests(reset, 'SQLite');
   });
 
   describeRequiring(postgresMissing, 'on PostgreSQL', () => {
@@ -39,6 +39,6 @@ export function onEachDatabase(tests: (reset: () => Promise<void>) => void): voi
       await database.close();
       await postgres.stop();
     });
-    tests(reset);
+    tests(reset, 'PostgreSQL');
   });
 }
