@@ -254,14 +254,14 @@ async function logIn(username, password) {
   showUser(body);
   element('logout').focus();
   // A socket keeps the login of its handshake, so a new login needs a new socket.
-  addNote(`Logged in as ${body.username}`);
+  addNote(`Signed in as ${body.username}`);
   disconnect();
   await connect();
 }
 
 async function logOut() {
   await callApi('POST', '/api/auth/logout');
-  addNote('Logged out');
+  addNote('Signed out');
   showUser(null);
   element('username').focus();
 }

@@ -20,6 +20,13 @@ export function createApp(login: RequestHandler[]): Express {
   app.use('/api/auth', authRouter);
   app.use('/api/users', usersRouter);
   app.use('/api/patients', patientsRouter);
-  app.use(answerNotFound, answerErrors);
+  app.use('/api', answerNotFound);
+  app.use(answerUnknownPage, answerErrors);
   return app;
 }
+
+/** A browser is shown a page; whoever has not asked for HTML gets JSON, as from the API. */
+const answerUnknownPage: RequestHandler = (request, response, next) => {
+  if (request.accepts(['json', 'html']) === 'html') response.status(404).sendFile('404.html', { root: pages });
+  else answerNotFound(request, response, next);
+};

@@ -72,7 +72,7 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
       expect(await newest(4)).toMatch(/401[^]*Authentication credentials were not provided\./);
 
       await press('grace');
-      await page.getByText('Logged in as grace').first().waitFor();
+      await page.getByText('Signed in as grace').first().waitFor();
       await page.getByText('Connected to /ws/patients').waitFor();
       await choose('create');
       await press('Send');
@@ -95,22 +95,22 @@ describeRequiring(chromiumMissing, 'the page that sends frames, in Chromium', ()
     }, 60_000);
   });
 
-  test('logs in by the form, tells a wrong password, and logs out', async () => {
+  test('signs in by the form, tells a wrong password, and signs out', async () => {
     await open();
     await page.getByLabel('Username').fill('ada');
     await page.getByLabel('Password').fill('wrong');
-    await press('Log in');
+    await press('Sign in');
     await page.getByRole('alert').getByText('Incorrect authentication credentials.').waitFor();
 
     await page.getByLabel('Password').fill('ada-demo');
     await page.keyboard.press('Enter');
-    await page.getByText('Logged in as ada').first().waitFor();
+    await page.getByText('Signed in as ada').first().waitFor();
     await page.getByText('Connected to /ws/user').waitFor();
 
     await page.reload();
-    await page.getByText('Logged in as ada').waitFor();
+    await page.getByText('Signed in as ada').waitFor();
     await page.getByText('Connected to /ws/user').waitFor();
-    await press('Log out');
+    await press('Sign out');
     await page.getByText('Closed with 4401: the login ended').waitFor();
     await page.getByText('Not connected').waitFor();
 

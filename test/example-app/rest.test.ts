@@ -289,7 +289,18 @@ onEachDatabase((reset) => {
     });
 
     test('an unknown path is a 404 in JSON', async () => {
-      await request(app).get('/api/nothing').expect(404, notFound);
+      for (const path of ['/api/nothing', '/nothing']) await request(app).get(path).expect(404, notFound);
+      await request(app).get('/api/nothing').accept('text/html').expect(404, notFound);
+    });
+
+    test('a browser is shown an unknown path as a page', async () => {
+      const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+      const { text } = await request(app)
+        .get('/deep/nothing')
+        .accept(browser)
+        .expect(404)
+        .expect('content-type', /^text\/html/);
+      expect(text).toContain('There is no such page.');
     });
 
     test('a fault of the server says nothing about itself', async () => {
