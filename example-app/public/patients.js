@@ -4,8 +4,8 @@ import { byId, element, startPage } from './page.js';
 const { user, live } = await startPage();
 const roleTexts = {
   admin: 'You are an administrator: every ward is yours.',
-  doctor: 'You are a doctor here: you admit, edit, move and dismiss.',
-  nurse: 'You are a nurse here: you edit. Doctors admit, move and dismiss.',
+  doctor: 'You are a doctor here: you admit, edit, move and discharge.',
+  nurse: 'You are a nurse here: you edit. Doctors admit, move and discharge.',
   guest: '',
 };
 
@@ -49,7 +49,7 @@ function showChange(action, row) {
 function changeOf(before, { dismissal_date }) {
   if (before === undefined) return `has come to ward ${shownWard}`;
   if ((before.dismissal_date === null) === (dismissal_date === null)) return 'was edited';
-  return dismissal_date === null ? 'was readmitted' : 'was dismissed';
+  return dismissal_date === null ? 'was readmitted' : 'was discharged';
 }
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
@@ -111,7 +111,7 @@ function detailsOf(patient) {
   const when =
     dismissal_date === null
       ? `Admitted ${date.format(new Date(admission_date))} · day ${since}`
-      : `Dismissed ${date.format(new Date(dismissal_date))}`;
+      : `Discharged ${date.format(new Date(dismissal_date))}`;
   who.append(element('p', { className: 'hint' }, when));
   return [who, element('p', { className: 'note' }, note), element('div', { className: 'actions' }, ...buttonsOf(patient))];
 }
@@ -125,9 +125,23 @@ function buttonsOf(patient) {
   };
   const buttons = [button('Edit', () => editPatient(live, user, patients.get(patient.id)))];
   if (!user.leads) return buttons;
-  const isPresent = patient.dismissal_date === null;
-  const data = { dismissal_date: isPresent ? new Date().toISOString() : null };
-  return [...buttons, button(isPresent ? 'Dismiss' : 'Readmit', () => void change(patient, data))];
+  return [
+    ...buttons,
+    patient.dismissal_date === null
+      ? button('Discharge', () => confirmDischarge(patient))
+      : button('Readmit', () => void change(patient, { dismissal_date: null })),
+  ];
+}
+
+/** The list moves up when somebody leaves it: without a question, a second click would discharge the next patient. */
+function confirmDischarge(patient) {
+  const dialog = byId('discharge');
+  byId('discharge-title').textContent = `Discharge ${nameOf(patient)}?`;
+  dialog.returnValue = '';
+  dialog.onclose = () => {
+    if (dialog.returnValue === 'discharge') void change(patient, { dismissal_date: new Date().toISOString() });
+  };
+  dialog.showModal();
 }
 
 function flash(item) {
@@ -144,7 +158,7 @@ async function change(patient, data) {
   try {
     await live.request('patients', 'patch', { pk: patient.id, data });
   } catch ({ message, reason }) {
-    const what = data.dismissal_date === null ? 'readmitted' : 'dismissed';
+    const what = data.dismissal_date === null ? 'readmitted' : 'discharged';
     problem.replaceChildren(element('span', {}, `${nameOf(patient)} was not ${what}. ${message}`));
     if (reason !== 'refused') {
       const again = element('button', { type: 'button' }, 'Try again');

@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
-import type { Sequelize } from 'sequelize';
+import { Op, type Sequelize } from 'sequelize';
 import { openDatabase } from '../../example-app/src/database.js';
 import { Patient, User } from '../../example-app/src/models.js';
 import { seed } from '../../example-app/src/seed.js';
@@ -49,7 +49,7 @@ describeRequiring(chromiumMissing, 'the patients in Chromium', () => {
   const news = (page: Page, text: string) => page.getByRole('status').getByText(text).waitFor();
   const namesOf = (page: Page) => page.getByRole('listitem').getByRole('heading').allInnerTexts();
 
-  test('shows who is admitted, edited, dismissed and readmitted by others, on their own ward alone', async () => {
+  test('shows who is admitted, edited, discharged and readmitted by others, on their own ward alone', async () => {
     const grace = await openWard('grace', 'North');
     const alan = await openWard('alan', 'North', phone);
     const florence = await openWard('florence', 'South');
@@ -69,10 +69,11 @@ describeRequiring(chromiumMissing, 'the patients in Chromium', () => {
     await patient(grace, 'Lise Meitner').getByText('Sprained <b>ankle</b>').waitFor();
     await news(grace, 'Lise Meitner was edited.');
 
-    await press(grace, 'Dismiss Lise Meitner');
-    await news(alan, 'Lise Meitner was dismissed.');
+    await press(grace, 'Discharge Lise Meitner');
+    await press(grace, 'Discharge');
+    await news(alan, 'Lise Meitner was discharged.');
     await patient(alan, 'Lise Meitner').waitFor({ state: 'hidden' });
-    await grace.getByText('Dismissed 2').click();
+    await grace.getByText('Discharged 2').click();
     await press(grace, 'Readmit Lise Meitner');
     await news(alan, 'Lise Meitner was readmitted.');
     await patient(alan, 'Lise Meitner').waitFor();
@@ -115,7 +116,7 @@ describeRequiring(chromiumMissing, 'the patients in Chromium', () => {
   test('lets nurses edit, and says so when somebody may not do something', async () => {
     const alan = await openWard('alan', 'North');
     await alan.getByText('You are a nurse here: you edit.').waitFor();
-    expect(await alan.getByRole('button', { name: /^(Admit|Dismiss)/ }).count()).toBe(0);
+    expect(await alan.getByRole('button', { name: /^(Admit|Discharge)/ }).count()).toBe(0);
     await press(alan, 'Edit Rosalind Franklin');
     expect(await alan.getByRole('combobox').isDisabled()).toBe(true);
 
@@ -129,6 +130,30 @@ describeRequiring(chromiumMissing, 'the patients in Chromium', () => {
     await User.update({ role: 'guest' }, { where: { username: 'florence' } });
     const guest = await windows.openAs('florence', '/patients');
     await guest.getByText('Your account sees no patients').waitFor();
+  });
+
+  test('discharges nobody without asking, also when the list has moved under the pointer', async () => {
+    const grace = await openWard('grace', 'North');
+    const discharged = () => Patient.count({ where: { ward: 'North', dismissal_date: { [Op.not]: null } } });
+    const before = await discharged();
+    const button = grace.getByRole('button', { name: 'Discharge Rosalind Franklin' });
+    const { x, y, width, height } = (await button.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+    const clickThere = () => grace.mouse.click(x + width / 2, y + height / 2);
+    await button.dblclick();
+    await grace.getByRole('dialog', { name: 'Discharge Rosalind Franklin?' }).waitFor();
+    await press(grace, 'Cancel');
+    await clickThere();
+    await grace.keyboard.press('Escape');
+    expect(await discharged()).toBe(before);
+
+    await clickThere();
+    await press(grace, 'Discharge');
+    await news(grace, 'Rosalind Franklin was discharged.');
+    await clickThere();
+    await grace.getByRole('dialog', { name: 'Discharge Pierre Curie?' }).waitFor();
+    await grace.keyboard.press('Enter');
+    await grace.getByRole('dialog').waitFor({ state: 'hidden' });
+    expect(await discharged()).toBe(before + 1);
   });
 
   test('shows administrators one ward after the other', async () => {

@@ -111,17 +111,18 @@ describeRequiring(chromiumMissing, 'a page in Chromium that loses its connection
     expect(await Message.count({ where: { text: 'Is anybody there?' } })).toBe(1);
   });
 
-  test('does not lose a dismissal that was refused by the network, and does it at the next try', async () => {
+  test('does not lose a discharge that was refused by the network, and does it at the next try', async () => {
     const grace = await windows.openAs('grace', '/patients');
     await grace.getByRole('heading', { name: 'Pierre Curie' }).waitFor();
     await grace.context().setOffline(true);
     await grace.getByText('You are offline.').waitFor();
-    await grace.getByRole('button', { name: 'Dismiss Pierre Curie' }).click();
-    await grace.getByRole('alert').getByText('Pierre Curie was not dismissed.').waitFor();
+    await grace.getByRole('button', { name: 'Discharge Pierre Curie' }).click();
+    await grace.getByRole('button', { name: 'Discharge', exact: true }).click();
+    await grace.getByRole('alert').getByText('Pierre Curie was not discharged.').waitFor();
     await grace.context().setOffline(false);
     await connected(grace);
     await grace.getByRole('button', { name: 'Try again' }).click();
-    await grace.getByText('Pierre Curie was dismissed.').waitFor();
+    await grace.getByText('Pierre Curie was discharged.').waitFor();
   });
 
   test('goes to the sign-in page when its session ends in another window', async () => {
