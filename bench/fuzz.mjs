@@ -15,7 +15,7 @@ const { values } = parseArgs({
 });
 const given = Object.entries(values).map(([name, value]) => [name.toUpperCase(), value]);
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-const child = spawn(process.execPath, [jest, 'test/fuzz/', '--selectProjects', 'express 5', '--coverage=false'], {
+const child = spawn(process.execPath, [jest, 'test/fuzz/', '--selectProjects', 'express 5'], {
   stdio: 'inherit',
   env: { ...process.env, ...Object.fromEntries(given) },
 });

@@ -1,4 +1,4 @@
-import { avatar, byId, element, startPage } from './page.js';
+import { avatar, byId, element, openForm, startPage } from './page.js';
 
 const { live } = await startPage();
 const list = byId('rooms');
@@ -53,3 +53,4 @@ byId('enter').addEventListener('submit', (event) => {
   if (name === '') byId('name').focus();
   else location.assign(`/room?${new URLSearchParams({ name })}`);
 });
+openForm(byId('enter'));

@@ -95,6 +95,12 @@ export function guardUnsaved(isUnsaved) {
   });
 }
 
+/** The controls of a form wait for its handlers: the browser would send the form by itself, with what was typed in the address. */
+export function openForm(form) {
+  for (const control of form.elements) control.disabled = false;
+  form.querySelector('[autofocus]')?.focus();
+}
+
 /** Two letters on a colour that is always the same for a name. */
 export function avatar(name) {
   const made = element('span', { className: 'avatar', ariaHidden: 'true' }, name.slice(0, 2));

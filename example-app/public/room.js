@@ -1,6 +1,6 @@
 import { RequestError } from './live.js';
 import { MessageList } from './message-list.js';
-import { avatar, byId, element, startPage } from './page.js';
+import { avatar, byId, element, openForm, startPage } from './page.js';
 
 const name = new URLSearchParams(location.search).get('name')?.trim() ?? '';
 if (name === '') location.replace('/');
@@ -100,6 +100,7 @@ byId('composer').addEventListener('submit', (event) => {
   list.showPending(message);
   void sendOutbox();
 });
+openForm(byId('composer'));
 
 function showProblem({ message }) {
   byId('problem').textContent = message;

@@ -1,4 +1,4 @@
-import { byId, callApi } from './page.js';
+import { byId, callApi, openForm } from './page.js';
 
 const form = byId('credentials');
 const parameters = new URLSearchParams(location.search);
@@ -51,8 +51,10 @@ form.addEventListener('change', ({ target }) => {
   byId('password').autocomplete = isNew() ? 'new-password' : 'current-password';
   showProblems({});
 });
+openForm(form);
 
 for (const button of document.querySelectorAll('[data-account]')) {
   const { account } = button.dataset;
+  button.disabled = false;
   button.addEventListener('click', () => void reporting(signIn({ username: account, password: `${account}-demo` })));
 }
