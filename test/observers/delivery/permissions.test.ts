@@ -74,6 +74,26 @@ it('it is asked for the action that subscribed, with its arguments: another subs
   ]);
 });
 
+it('what an application sends by itself goes to those that may have it alone, however long the rule takes', async () => {
+  const own = modelObserver(Item, {
+    serialize: ({ text }) => text,
+    deliver: (ctx, { body, requestIds }) => {
+      ctx.send({ body, requestIds });
+    },
+  });
+  const slow = permission(async (request) => Promise.resolve(rule.action(request)));
+  const { open } = serveActions({ follow: (ctx) => own.subscribe(ctx) }, { consumer: { permissions: [slow] } });
+  const ann = await open(as('ann'));
+  allowed.add('strict');
+  await ask(ann, 'follow', 1);
+  await ask(ann, 'follow', 2, { strict: true });
+  allowed.delete('strict');
+  await Item.create({ room: 'a', text: 'x' });
+  expect(await ann.receive()).toMatchObject({ action: 'follow', request_id: 2, response_status: 403 });
+  expect(await ann.receive()).toEqual({ body: 'x', requestIds: [1] });
+  await ann.receiveNothing();
+});
+
 it('who is refused is told so once for all groups of the subscription; one of another action goes on under the same id', async () => {
   const inRooms = modelObserver(Item, {
     serialize: ({ text }) => text,
