@@ -44,9 +44,10 @@ export class Database {
     settle(done, () => [new Statement(), this.#file.all(sql, values)]);
   }
 
-  close(closed: (error: null) => void): void {
+  /** Sequelize closes the connection of a transaction without a callback. */
+  close(closed?: (error: null) => void): void {
     this.#file.close();
-    closed(null);
+    closed?.(null);
   }
 }
 

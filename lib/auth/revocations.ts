@@ -1,5 +1,5 @@
 import type { ChannelLayer } from '../layers/channel-layer.js';
-import { pause } from '../layers/time.js';
+import { pause } from '../protocol/time.js';
 import type { LoginSession, SessionStore } from './login-session.js';
 import { type SessionListener, SessionWatch } from './session-watch.js';
 

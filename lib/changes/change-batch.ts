@@ -1,134 +1,245 @@
 import type { Association, Model } from 'sequelize';
 
-import { tick, type UnitOfWork } from './commit-queue.js';
 import { keyOf, type PrimaryKey } from './row-change.js';
+import { tick, type RootTransaction } from './transactions.js';
+import type { Identity } from './unique-keys.js';
 
 /** What a write did to one row. */
-export interface Touch {
+export interface RowEffect {
   readonly pk: PrimaryKey;
-  /** When the row was looked at; of a row that was not, when it was written. */
+  /** When it was known how the row was before: when it was looked at, or, of a row that was not, when it was written. */
   readonly from: number;
-  /** Whether the row was there before the write, and whether it was after it; undefined if only a look can tell. */
+  /** Whether the row existed before the write; by assumption, unless it `isKnown`. */
   readonly existed: boolean;
+  readonly isKnown?: boolean;
+  /** Whether the row existed after the write; undefined if only a look can tell. */
   readonly exists: boolean | undefined;
-  /** The row before the write. */
+  /** The row as subscribers may know it: as it was committed before the write. */
   readonly before?: Model | undefined;
   /** The last state of a row that the write deleted. */
   readonly last?: Model | undefined;
   /** The many-to-many list that has changed; undefined if the row itself has. */
-  readonly list?: Association;
+  readonly list?: Association | undefined;
   /** Whether nothing has changed: a save of a row as it is. */
-  readonly isIdle?: boolean;
+  readonly isUnchanged?: boolean;
+  /** Whether the write may not have changed the row: it is published only if it differs from what was published. */
+  readonly isUncertain?: boolean;
+  /** Whether it has to be read how the row was before the transaction, whoever subscribes. */
+  readonly needsBefore?: boolean;
+  /** Whether it was looked up as it is committed: what the same transaction has made of it before was not seen. */
+  readonly seesCommitted?: boolean;
+  /** Whether the row is named by `notify`: nothing is known of how it was. */
+  readonly isNamed?: boolean;
 }
 
-/** What listeners have been told that a row is: there as it is, there, or gone. */
-export interface ToldState {
-  readonly pk: PrimaryKey;
-  /** Undefined if they were told of its lists alone: nobody has asked whether they knew the row. */
-  readonly exists: boolean | undefined;
-  readonly row: Model | undefined;
+/** Rows that an INSERT has created, updated or left out; which ones is read after the commit, by their unique values. */
+export interface InsertedRows {
+  readonly identities: readonly Identity[];
+  readonly from: number;
+  /** The rows that existed before, by their keys. */
+  readonly found: ReadonlyMap<string, Model>;
+  /** Whether rows that existed before are updated, and not left out. */
+  readonly updates: boolean;
+  /** How many were inserted, if that is known. */
+  readonly inserted: number | undefined;
 }
 
 /** All that one transaction, or one write outside of any, did to a row. */
 export interface RowSummary {
   readonly pk: PrimaryKey;
+  readonly from: number;
   readonly existed: boolean;
+  readonly isKnown: boolean;
   readonly exists: boolean | undefined;
   readonly before: Model | undefined;
   readonly last: Model | undefined;
   /** The lists that have changed; undefined if the row itself has. */
   readonly lists: ReadonlySet<Association> | undefined;
   /** Whether all columns are as they were. */
-  readonly isSame: boolean;
+  readonly isUnchanged: boolean;
+  readonly isUncertain: boolean;
+  readonly needsBefore: boolean;
+  readonly isNamed: boolean;
 }
 
-interface Entry {
-  readonly at: number;
-  /** Undefined for a write whose rows are not known. */
-  readonly touch: Touch | undefined;
-  /** The list that such a write has changed; undefined if it has changed rows. */
-  readonly list?: Association | undefined;
-}
+type Entry = { readonly at: number } & (
+  | { readonly effect: RowEffect }
+  | { readonly inserted: InsertedRows }
+  /** Rows that are not known: of the model, or those whose list has changed. */
+  | { readonly missed: Association | 'rows' }
+);
 
 /** The changes of one transaction, or of one write outside of any, to rows of one model. */
 export class ChangeBatch {
-  readonly unit: UnitOfWork | undefined;
-  readonly from = tick();
-  readonly told: Promise<void>;
-  /** `waiting` for batches that wrote the same rows before; `ready` to be told. */
-  state: 'open' | 'waiting' | 'ready' = 'open';
-  /** The rows that it has changed. */
-  readonly pks = new Map<string, PrimaryKey>();
-  /** When it was heard of that it is committed. */
+  readonly transaction: RootTransaction | undefined;
+  /** Settles when it is published, or when nothing becomes of it. */
+  readonly whenPublished: Promise<void>;
+  /** Whether COMMIT may have been sent: what is looked up from here on may be newer than the transaction. */
+  isSealed = false;
+  /** When it was known to be committed. */
   settledAt: number | undefined;
-  readonly #entries: Entry[] = [];
-  readonly #corrections = new Map<string, ToldState>();
+  #entries: Entry[] = [];
+  #inserted = 0;
+  readonly #lookUps: Promise<void>[] = [];
+  readonly #befores = new Map<string, { readonly row: Model | undefined; readonly from: number }>();
+  readonly #entered = new Set<string>();
+  /** The rows that it has changed, those of rolled-back savepoints too. */
+  readonly #keys = new Set<string>();
+  readonly #maxEntries: number;
+  #isOverfull = false;
   #resolve: () => void = () => undefined;
 
-  constructor(unit: UnitOfWork | undefined) {
-    this.unit = unit;
-    this.told = new Promise((resolve) => {
+  /** @param maxRows - of how many rows it is published one by one; it keeps no more than a few times as many changes */
+  constructor(transaction: RootTransaction | undefined, maxRows: number) {
+    this.transaction = transaction;
+    this.#maxEntries = maxRows * 10;
+    this.whenPublished = new Promise((resolve) => {
       this.#resolve = resolve;
     });
   }
 
-  /** @param list - the list that was written, where it is not known of which rows */
-  add(touch: Touch | undefined, list?: Association): void {
-    this.#entries.push({ touch, list, at: tick() });
-    if (touch !== undefined && !this.pks.has(keyOf(touch.pk))) this.pks.set(keyOf(touch.pk), touch.pk);
+  /** @param at - when it was written, if not now */
+  add(effect: RowEffect, at = tick()): void {
+    this.#keys.add(keyOf(effect.pk));
+    if (this.#entries.length < this.#maxEntries) this.#entries.push({ effect, at });
+    else this.#isOverfull = true;
+  }
+
+  addInserted(inserted: InsertedRows, at = tick()): void {
+    this.#entries.push({ inserted, at });
+    this.#inserted += 1;
+  }
+
+  /** Rows were written that are not known: of the model itself, or rows whose list has changed. */
+  miss(list?: Association, at = tick()): void {
+    this.#entries.push({ missed: list ?? 'rows', at });
+  }
+
+  /** What has to be done before COMMIT is sent. */
+  addLookUp(lookUp: Promise<void>): void {
+    this.#lookUps.push(lookUp);
+  }
+
+  async lookedUp(): Promise<void> {
+    await Promise.all(this.#lookUps);
+  }
+
+  /** How a row was committed before the transaction, read after a moment; undefined if it did not exist. */
+  setBefore(key: string, row: Model | undefined, from: number): void {
+    if (!this.#befores.has(key)) this.#befores.set(key, { row, from });
+  }
+
+  knowsBefore(key: string): boolean {
+    return this.#befores.has(key);
+  }
+
+  /** Keys under which it is entered among the pending rows. */
+  get entered(): ReadonlySet<string> {
+    return this.#entered;
+  }
+
+  noteEntered(key: string): void {
+    this.#entered.add(key);
   }
 
   /** Whether something was written of which the rows are not known: rows themselves, or one of these lists. */
   hasMissed(lists: readonly Association[]): boolean {
-    return this.#standing().some(({ touch, list }) => touch === undefined && (list === undefined || lists.includes(list)));
+    if (this.#isOverfull) return true;
+    return this.#standing().some((one) => 'missed' in one && (one.missed === 'rows' || lists.includes(one.missed)));
   }
 
-  /** Others have written the row before, and listeners were told what it was then: this is what the batch changed. */
-  correct(key: string, state: ToldState): void {
-    this.#corrections.set(key, state);
+  /** Whether there are inserts whose rows are still to be found. */
+  get hasInserted(): boolean {
+    return this.#inserted > 0;
+  }
+
+  /** Takes the inserts whose rows are still to be found. */
+  takeInserted(): readonly { readonly at: number; readonly inserted: InsertedRows }[] {
+    const standing = this.#standing().filter((one) => 'inserted' in one);
+    this.#entries = this.#entries.filter((one) => !('inserted' in one));
+    this.#inserted = 0;
+    return standing;
+  }
+
+  /** Whether it has changed a row already. */
+  has(key: string): boolean {
+    if (!this.#keys.has(key)) return false;
+    return this.transaction?.hasUndone !== true || this.summary().has(key);
+  }
+
+  /** The key of a row that it has changed. */
+  keyOf(key: string): PrimaryKey | undefined {
+    return this.summary().get(key)?.pk;
+  }
+
+  /** Whether it has written a row itself before a moment, and not only lists of it. */
+  hasWritten(key: string, before: number): boolean {
+    if (!this.#keys.has(key)) return false;
+    return this.#standing().some((one) => 'effect' in one && one.at < before && !one.effect.list && keyOf(one.effect.pk) === key);
   }
 
   /** A row for a row, what is left of its changes when savepoints that were rolled back are left out. */
   summary(): Map<string, RowSummary> {
     const rows = new Map<string, RowSummary>();
-    for (const { touch } of this.#standing()) {
-      if (touch === undefined) continue;
-      const key = keyOf(touch.pk);
-      const first = rows.get(key) ?? this.#start(key, touch);
-      rows.set(key, {
-        ...first,
-        // A change of lists takes the row for granted; that it was created by the same transaction is known later.
-        existed: first.existed && (first.lists === undefined || touch.existed),
-        // A write that changes no column has not looked at the row.
-        before: first.isSame && !first.before ? touch.before : first.before,
-        isSame: first.isSame && isSame(touch),
-        lists: first.lists && touch.list && new Set([...first.lists, touch.list]),
-        exists: touch.exists,
-        last: touch.last,
-      });
+    for (const entry of this.#standing()) {
+      if (!('effect' in entry)) continue;
+      const { effect } = entry;
+      const key = keyOf(effect.pk);
+      const first = rows.get(key);
+      rows.set(key, first === undefined ? this.#start(key, effect) : merge(first, effect));
     }
     return rows;
   }
 
-  markTold(): void {
+  markPublished(): void {
     this.#resolve();
   }
 
-  #start(key: string, touch: Touch): RowSummary {
-    const { pk, existed, before, exists, last, list } = touch;
-    const rest = { pk, exists, last, lists: list && new Set([list]), isSame: isSame(touch) };
-    const told = this.#corrections.get(key);
-    if (told === undefined) return { ...rest, existed, before };
-    return { ...rest, existed: told.exists ?? existed, before: told.row ?? (told.exists ? before : undefined) };
+  #start(key: string, effect: RowEffect): RowSummary {
+    const { pk, from, existed, isKnown, before, exists, last, list, isUncertain, needsBefore, isNamed } = effect;
+    const read = this.#befores.get(key);
+    return {
+      pk,
+      from: read?.from ?? from,
+      existed: read === undefined ? existed : read.row !== undefined,
+      isKnown: read !== undefined || isKnown === true,
+      before: read === undefined ? before : read.row,
+      exists,
+      last,
+      lists: list && new Set([list]),
+      isUnchanged: isUnchanged(effect),
+      isUncertain: isUncertain === true,
+      needsBefore: needsBefore === true,
+      isNamed: isNamed === true,
+    };
   }
 
+  /** In the order of the writes: what was looked up for one comes later than the next one. */
   #standing(): Entry[] {
-    const { unit } = this;
-    if (unit === undefined) return this.#entries;
-    return this.#entries.filter(({ at }) => !unit.isUndone(at));
+    const { transaction } = this;
+    const entries = transaction === undefined ? this.#entries : this.#entries.filter(({ at }) => !transaction.isUndone(at));
+    return [...entries].sort((one, other) => one.at - other.at);
   }
 }
 
-function isSame({ list, isIdle }: Touch): boolean {
-  return list !== undefined || isIdle === true;
+function merge(first: RowSummary, effect: RowEffect): RowSummary {
+  const { list, from, existed, isKnown, before, last } = effect;
+  const exists = effect.seesCommitted === true && first.lists === undefined ? undefined : effect.exists;
+  // What changes no column, as a change of lists, has not looked at the row: the first write that has is the first that counts.
+  const isFirst = !first.isKnown && first.isUnchanged && list === undefined;
+  return {
+    ...first,
+    ...(isFirst && { from, existed, isKnown: isKnown === true, before: before ?? first.before }),
+    isUnchanged: first.isUnchanged && isUnchanged(effect),
+    isUncertain: first.isUncertain && effect.isUncertain === true,
+    needsBefore: first.needsBefore || effect.needsBefore === true,
+    isNamed: first.isNamed && effect.isNamed === true,
+    lists: first.lists && list && new Set([...first.lists, list]),
+    exists: list === undefined ? exists : (first.exists ?? exists),
+    last: last ?? first.last,
+  };
+}
+
+function isUnchanged({ list, isUnchanged: isSame }: RowEffect): boolean {
+  return list !== undefined || isSame === true;
 }

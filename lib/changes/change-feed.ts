@@ -1,253 +1,261 @@
-import type { Association, Model, ModelStatic, Transaction } from 'sequelize';
+import { setTimeout as wait } from 'node:timers/promises';
 
-import { ChangeBatch, type RowSummary, type ToldState, type Touch } from './change-batch.js';
-import { CommitQueue, tick } from './commit-queue.js';
-import { outside } from './outside.js';
-import { keyOf, type ChangeListener, type PrimaryKey, type RowChange } from './row-change.js';
-import { databaseOf, findByKeys, primaryKey } from './row-look-up.js';
-import { ToldRows } from './told-rows.js';
+import type { Association, Model, ModelStatic } from 'sequelize';
+
+import { within } from '../protocol/time.js';
+import { ChangeBatch, type RowEffect, type RowSummary } from './change-batch.js';
+import { changeOf, isEqual, stateOf } from './change-of-row.js';
+import { readCommitted, type CommittedRows } from './committed-rows.js';
+import { DatabaseReader } from './database-reader.js';
+import { runDetached } from './detached.js';
+import { databaseOf, findByKeys } from './queries.js';
+import type { ChangeListener, PrimaryKey, RowChange } from './row-change.js';
+import { type KnownState, RowStates } from './row-states.js';
+import { type Outcome, type RootTransaction, tick } from './transactions.js';
+
+/** Rows are read at most this often, in milliseconds: what is committed in between is read at once. */
+const READ_INTERVAL_MS = 2;
+
+/** So long a writer on a single connection waits until its rows are read, in milliseconds. */
+const SINGLE_CONNECTION_MS = 1_000;
 
 /**
- * From writes to committed changes, for the rows of one model. Changes of a row are told in the order in which it was written, and show
- * the row as it is read after the commit. All that has been committed meanwhile is read at once.
+ * From writes to committed changes, for the rows of one model.
+ *
+ * ```
+ * open ── the transaction commits ──▶ ready ── one SELECT for all that is ready ──▶ published
+ *   └──── it is rolled back ─────────────────────────────────────────────────────────▲
+ * ```
+ *
+ * A batch is ready as soon as it is committed. What is published of a row is the difference between what subscribers know of it and the
+ * row as it is read after the commit; so it does not matter in which order batches become ready, and none waits for another.
  */
 export class ChangeFeed {
   readonly model: ModelStatic<Model>;
   readonly listeners = new Set<ChangeListener>();
-  readonly #queue: CommitQueue;
-  readonly #open = new WeakMap<Transaction, ChangeBatch>();
-  /** Of each row the batches that have changed it and are not told yet, in the order of the writes. */
-  readonly #byRow = new Map<string, ChangeBatch[]>();
-  readonly #told = new ToldRows();
-  #waiting: ChangeBatch[] = [];
+  readonly states = new RowStates();
+  readonly reader: DatabaseReader;
+  readonly #open = new WeakMap<RootTransaction, ChangeBatch>();
   #ready: ChangeBatch[] = [];
-  #isTelling = false;
+  #isPublishing = false;
+  #readAt = 0;
 
   constructor(model: ModelStatic<Model>) {
     this.model = model;
-    this.#queue = CommitQueue.of(databaseOf(model));
+    this.reader = DatabaseReader.of(databaseOf(model));
   }
 
-  get isWanted(): boolean {
-    return this.#listeners().length > 0;
+  get hasSubscribers(): boolean {
+    return this.#wanting().length > 0;
   }
 
-  get needsBefore(): boolean {
+  /** Whether the groups of a row depend on more than its key. */
+  get needsPreviousRow(): boolean {
     return [...this.listeners].some((listener) => listener.needsBefore());
   }
 
-  get isSingleConnection(): boolean {
-    return this.#queue.isSingleConnection;
+  /** Rows of one transaction that are published one by one. */
+  get maxRows(): number {
+    return Math.max(0, ...[...this.listeners].map(({ maxRows }) => maxRows));
   }
 
-  /**
-   * Keeps what a write did until its transaction ends; outside of any it is told at once. Undefined stands for rows that are not known.
-   *
-   * @param list - the many-to-many list that the write has changed, if not the rows themselves
-   */
-  record(
-    touches: readonly (Touch | undefined)[],
-    transaction: Transaction | null | undefined,
-    list?: Association,
-  ): Promise<void> | undefined {
-    const batch = this.#batchOf(transaction);
-    if (batch === undefined) return undefined;
-    for (const touch of touches) {
-      if (touch !== undefined) this.#enter(batch, touch);
-      batch.add(touch, list);
-    }
-    if (batch.unit !== undefined) return undefined;
-    this.#settle(batch);
-    return this.isSingleConnection ? batch.told : undefined;
+  /** The batch of a transaction, or a new one for a write outside of any. */
+  batchOf(transaction: RootTransaction | undefined): ChangeBatch {
+    if (transaction === undefined || transaction.isOver) return new ChangeBatch(undefined, this.maxRows);
+    const existing = this.#open.get(transaction);
+    if (existing !== undefined) return existing;
+    const batch = new ChangeBatch(transaction, this.maxRows);
+    this.#open.set(transaction, batch);
+    transaction.join({
+      prepare: () => this.#prepare(batch),
+      end: (outcome) => this.#end(batch, outcome),
+    });
+    return batch;
   }
 
-  /** Until rows have been told as they are: to be awaited before they change again. Undefined if there is nothing to wait for. */
-  untilTold(keys: readonly string[] | undefined): Promise<unknown> | undefined {
-    const batches = keys === undefined ? this.#ready : keys.flatMap((key) => this.#byRow.get(key) ?? []);
-    const telling = batches.filter(({ state }) => state !== 'open').map(({ told }) => told);
-    return telling.length === 0 ? undefined : Promise.all(telling);
+  /** Keeps what a write did until its transaction ends; outside of any it is published at once. */
+  record(effects: readonly RowEffect[], transaction: RootTransaction | undefined): Promise<void> | undefined {
+    const batch = this.batchOf(transaction);
+    for (const effect of effects) batch.add(effect);
+    return batch.transaction === undefined ? this.settle(batch) : undefined;
   }
 
-  /** Rows that others have changed since a moment, or are about to have changed. */
-  changedSince(moment: number): ReadonlyMap<string, ToldState> | 'forgotten' {
-    const told = this.#told.keysSince(moment);
-    if (told === 'forgotten') return told;
-    const changed = new Map<string, ToldState>();
-    for (const [key, batches] of this.#byRow) {
-      const recent = batches.find(({ settledAt, unit }) => (settledAt === undefined ? unit?.isFinishing : settledAt > moment));
-      const pk = recent?.pks.get(key);
-      if (pk !== undefined) changed.set(key, { pk, exists: true, row: undefined });
-    }
-    for (const key of told) {
-      const state = this.#told.since(moment, key);
-      if (state !== undefined && state !== 'forgotten' && state.exists !== false) changed.set(key, state);
-    }
-    return changed;
+  /** That rows were written which are not known: of the model itself, or rows whose list has changed. */
+  miss(transaction: RootTransaction | undefined, list?: Association): Promise<void> | undefined {
+    const batch = this.batchOf(transaction);
+    batch.miss(list);
+    return batch.transaction === undefined ? this.settle(batch) : undefined;
   }
 
-  /** Those who observe a many-to-many list. */
+  /** A batch is about to change a row: what is published of the row from here on is what subscribers know before it. */
+  enter(batch: ChangeBatch, key: string): void {
+    this.states.enter(key, batch);
+    batch.noteEntered(key);
+  }
+
+  /** A batch is committed. Writers on a single connection wait until it is read, for a limited time. */
+  settle(batch: ChangeBatch): Promise<void> | undefined {
+    batch.isSealed = true;
+    batch.settledAt = tick();
+    for (const key of batch.summary().keys()) this.enter(batch, key);
+    this.#ready.push(batch);
+    if (!this.#isPublishing) void runDetached(() => this.#publishAll());
+    return this.reader.isSingleConnection ? this.#published(batch) : undefined;
+  }
+
+  /** Nothing becomes of a batch. */
+  drop(batch: ChangeBatch): void {
+    batch.isSealed = true;
+    for (const key of batch.entered) this.states.leave(key, batch);
+    batch.markPublished();
+  }
+
+  /** The listeners of a many-to-many list. */
   listenersOf(list: Association): ChangeListener[] {
     return [...this.listeners].filter(({ manyToMany }) => manyToMany.includes(list));
   }
 
   fail(error: unknown): void {
-    for (const listener of this.#listeners()) listener.failed(error);
+    for (const listener of this.#wanting()) listener.failed(error);
   }
 
-  #listeners(): ChangeListener[] {
+  #wanting(): ChangeListener[] {
     return [...this.listeners].filter((listener) => listener.wanted());
   }
 
-  #batchOf(transaction: Transaction | null | undefined): ChangeBatch | undefined {
-    if (!transaction || this.#queue.isCommitted(transaction)) return new ChangeBatch(undefined);
-    const unit = this.#queue.unitOf(transaction);
-    if (unit === undefined) return undefined;
-    const existing = this.#open.get(unit.root);
-    if (existing !== undefined) return existing;
-    const batch = new ChangeBatch(unit);
-    this.#open.set(unit.root, batch);
-    unit.onEnd((outcome) => {
-      if (outcome === 'committed') this.#settle(batch);
-      else this.#drop(batch);
-      if (outcome === 'unknown') for (const listener of this.#listeners()) listener.missed();
-      return batch.told;
-    });
-    return batch;
-  }
-
-  #enter(batch: ChangeBatch, touch: Touch): void {
-    const key = keyOf(touch.pk);
-    if (batch.pks.has(key)) return;
-    const batches = this.#byRow.get(key);
-    if (batches === undefined) this.#byRow.set(key, [batch]);
-    else batches.push(batch);
-    const told = this.#told.since(touch.from, key);
-    if (told === 'forgotten') batch.add(undefined);
-    else if (told !== undefined) batch.correct(key, told);
-  }
-
-  #settle(batch: ChangeBatch): void {
-    batch.state = 'waiting';
-    batch.settledAt = tick();
-    this.#waiting.push(batch);
-    this.#release();
-  }
-
-  #drop(batch: ChangeBatch): void {
-    for (const key of batch.pks.keys()) this.#leave(batch, key);
-    batch.markTold();
-    this.#release();
-  }
-
-  #leave(batch: ChangeBatch, key: string): readonly ChangeBatch[] {
-    const later = (this.#byRow.get(key) ?? []).filter((one) => one !== batch);
-    if (later.length === 0) this.#byRow.delete(key);
-    else this.#byRow.set(key, later);
-    return later;
-  }
-
-  /** Those that have settled are told as soon as nobody before them is about to. */
-  #release(): void {
-    for (const batch of this.#waiting) {
-      if ([...batch.pks.keys()].some((key) => this.#isBehind(batch, key))) continue;
-      batch.state = 'ready';
-      this.#ready.push(batch);
-    }
-    this.#waiting = this.#waiting.filter(({ state }) => state === 'waiting');
-    if (!this.#isTelling && this.#ready.length > 0) void outside(() => this.#tell());
-  }
-
-  /**
-   * Whether a batch that changed the row earlier is yet to be told. One that is open and has not been asked to end can hold the row no
-   * more, or this one could not have changed it: nobody waits for that.
-   */
-  #isBehind(batch: ChangeBatch, key: string): boolean {
-    for (const earlier of this.#byRow.get(key) ?? []) {
-      if (earlier === batch) return false;
-      if (earlier.state === 'waiting' || (earlier.state === 'open' && earlier.unit?.isFinishing)) return true;
-    }
-    return false;
-  }
-
-  async #tell(): Promise<void> {
-    this.#isTelling = true;
-    while (this.#ready.length > 0) {
-      const batches = [...this.#ready];
-      const listeners = this.#listeners();
-      const summaries = batches.map((batch) => batch.summary());
-      const rows = listeners.length === 0 ? undefined : await this.#read(summaries);
-      this.#ready = this.#ready.slice(batches.length);
-      for (const batch of batches) this.#tellBatch(batch, rows);
-    }
-    this.#isTelling = false;
-  }
-
-  /** Rows by their keys; undefined if they cannot be read. */
-  async #read(summaries: readonly ReadonlyMap<string, RowSummary>[]): Promise<ReadonlyMap<string, Model> | undefined> {
+  async #published(batch: ChangeBatch): Promise<void> {
     try {
-      return await findByKeys(this.model, new Map(summaries.flatMap((rows) => [...rows].map(([key, { pk }]) => [key, pk]))));
+      await within(SINGLE_CONNECTION_MS, batch.whenPublished, () => new Error('Expected rows to be read at once.'));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Looks up before COMMIT is sent how rows were before the transaction: it holds their locks, so others cannot have changed them. */
+  async #prepare(batch: ChangeBatch): Promise<void> {
+    try {
+      if (this.hasSubscribers) {
+        await batch.lookedUp();
+        await this.#readBefores(batch);
+      }
+    } catch (error) {
+      batch.miss();
+      this.fail(error);
+    }
+    batch.isSealed = true;
+  }
+
+  async #readBefores(batch: ChangeBatch): Promise<void> {
+    const unknown = new Map<string, PrimaryKey>();
+    for (const [key, row] of batch.summary()) {
+      this.enter(batch, key);
+      if (batch.knowsBefore(key) || row.isKnown) continue;
+      if (row.needsBefore || this.needsPreviousRow) unknown.set(key, row.pk);
+    }
+    if (unknown.size === 0 || unknown.size > this.maxRows || this.reader.looksBefore) return;
+    const from = tick();
+    const rows = await this.reader.lookUp((on) => findByKeys(this.model, unknown, on));
+    for (const key of unknown.keys()) batch.setBefore(key, rows.get(key), from);
+  }
+
+  #end(batch: ChangeBatch, outcome: Outcome): Promise<void> {
+    if (outcome === 'committed') return this.settle(batch) ?? Promise.resolve();
+    this.drop(batch);
+    if (outcome === 'unknown') for (const listener of this.#wanting()) listener.missed();
+    return Promise.resolve();
+  }
+
+  async #publishAll(): Promise<void> {
+    this.#isPublishing = true;
+    while (this.#ready.length > 0) {
+      const pause = this.#readAt + READ_INTERVAL_MS - performance.now();
+      if (pause > 0 && !this.reader.isSingleConnection) await wait(pause);
+      this.#readAt = performance.now();
+      const batches = this.#ready.splice(0);
+      const rows = this.hasSubscribers ? await this.#read(batches) : undefined;
+      for (const batch of batches) this.#publish(batch, rows);
+    }
+    this.#isPublishing = false;
+  }
+
+  /** The rows of batches as they are now; undefined if they cannot be read. */
+  async #read(batches: readonly ChangeBatch[]): Promise<CommittedRows | undefined> {
+    try {
+      return await readCommitted(this, batches);
     } catch (error) {
       this.fail(error);
       return undefined;
     }
   }
 
-  #tellBatch(batch: ChangeBatch, rows: ReadonlyMap<string, Model> | undefined): void {
-    const changes: { readonly change: RowChange; readonly lists: ReadonlySet<Association> | undefined }[] = [];
+  #publish(batch: ChangeBatch, rows: CommittedRows | undefined): void {
+    const changes: PublishedChange[] = [];
     const summary = batch.summary();
-    for (const key of batch.pks.keys()) {
-      const later = this.#leave(batch, key);
-      const row = summary.get(key);
-      if (row === undefined || rows === undefined) continue;
-      const change = this.#change(row, rows.get(key), later.length > 0);
-      if (change !== undefined) changes.push({ change, lists: row.lists });
-      this.#remember(key, batch, later, toldState(row, change));
+    let hasMissed = rows === undefined || rows.missed.has(batch);
+    for (const [key, row] of summary) {
+      const change = rows === undefined || hasMissed ? undefined : this.#change(batch, key, row, rows.found.get(key));
+      if (change === 'unknown') hasMissed = true;
+      else if (change !== undefined) changes.push(change);
     }
-    for (const listener of this.#listeners()) {
+    for (const key of batch.entered) this.states.leave(key, batch);
+    for (const listener of this.#wanting()) {
       try {
-        const heard = changes.filter(({ lists }) => !lists || listener.manyToMany.some((list) => lists.has(list)));
-        if (heard.length > 0) listener.committed(heard.map(({ change }) => change));
-        if (rows === undefined || batch.hasMissed(listener.manyToMany)) listener.missed();
+        const published = changes.filter(({ lists }) => !lists || listener.manyToMany.some((list) => lists.has(list)));
+        const isTooLarge = published.length > listener.maxRows;
+        if (published.length > 0 && !isTooLarge) listener.committed(published.map(({ change }) => change));
+        if (hasMissed || isTooLarge || batch.hasMissed(listener.manyToMany)) listener.missed();
       } catch (error) {
         listener.failed(error);
       }
     }
-    batch.markTold();
-    this.#release();
+    batch.markPublished();
   }
 
-  #remember(key: string, { settledAt = 0 }: ChangeBatch, later: readonly ChangeBatch[], state: ToldState): void {
-    this.#told.remember(key, state, settledAt);
-    for (const batch of later) batch.correct(key, state);
+  #change(batch: ChangeBatch, key: string, row: RowSummary, found: Model | undefined): PublishedChange | 'unknown' | undefined {
+    const known = this.#known(batch, key, row);
+    if (known === 'forgotten') return 'unknown';
+    const change = changeOf(this.model, row, known, found, this.states.hasOthers(key, batch));
+    if (change === 'unknown' || this.#mayHaveMoved(row, change)) return 'unknown';
+    // Others have changed the row itself, and its observers have not received that yet.
+    const isOfList =
+      row.lists !== undefined && (change === undefined || known.row === undefined || isEqual(known.row, change.after));
+    // What was only assumed, or not published to all, is not what subscribers know.
+    if (!isOfList && (change !== undefined || known.isKnown)) this.states.remember(key, stateOf(known, change), batch);
+    return change && { change, lists: isOfList ? row.lists : undefined };
   }
 
-  /** What a batch did to a row, by how it left the row and how the row was found after the commit. */
-  #change(summary: RowSummary, found: Model | undefined, isChangedLater: boolean): RowChange | undefined {
-    const { pk, existed, exists, before, last, isSame } = summary;
-    if (exists === true || (exists === undefined && found !== undefined)) {
-      // A row that has gone meanwhile is told by whoever deleted it.
-      if (found === undefined) return undefined;
-      if (!existed) return { kind: 'create', pk: this.#keyOf(found, pk), before: undefined, after: found };
-      return { kind: 'update', pk: this.#keyOf(found, pk), before: before ?? (isSame ? found : undefined), after: found };
-    }
-    // A row that is still there was not deleted, unless somebody has made it anew.
-    if (!existed || (found !== undefined && !isChangedLater)) return undefined;
-    const after = last ?? before ?? this.#rowOf(pk);
-    return { kind: 'delete', pk: this.#keyOf(after, pk), before: before ?? last, after };
+  /** Whether a row may have left groups of which nothing is known. */
+  #mayHaveMoved({ lists, isNamed }: RowSummary, change: RowChange | undefined): boolean {
+    return this.needsPreviousRow && change?.kind === 'update' && change.before === undefined && lists === undefined && !isNamed;
   }
 
-  /** As the row has it: a key may be written in several ways. */
-  #keyOf(row: Model, pk: PrimaryKey): PrimaryKey {
-    return primaryKey(this.model, row) ?? pk;
-  }
-
-  #rowOf(pk: PrimaryKey): Model {
-    return this.model.build({ [this.model.primaryKeyAttribute]: pk }, { isNewRecord: false, raw: true });
+  /** What subscribers know of a row: what was published last, or how it was before the first of those who are changing it now. */
+  #known(batch: ChangeBatch, key: string, own: RowSummary): KnownState | 'forgotten' {
+    const pending = this.states.batchesOf(key).map((other) => (other === batch ? own : other.summary().get(key)));
+    const rows = pending.filter((row) => row !== undefined);
+    const from = Math.min(own.from, ...rows.map((row) => row.from));
+    const published = this.states.publishedSince(from, key);
+    if (published === 'forgotten' && this.needsPreviousRow) return 'forgotten';
+    const created = rows.find((row) => row.isKnown && !row.existed);
+    // Whatever the order in which writers are answered: what was created before it was deleted did not exist.
+    const isNew = created !== undefined && rows.every(({ exists }) => exists !== false);
+    const first = isNew ? created : (earliest(rows.filter(({ isKnown }) => isKnown)) ?? earliest(rows) ?? own);
+    if (published === undefined || published === 'forgotten')
+      return { exists: first.existed, row: first.before, isKnown: first.isKnown };
+    return { ...published, isKnown: true };
   }
 }
 
-function toldState({ pk, existed, before, lists }: RowSummary, change: RowChange | undefined): ToldState {
-  if (change === undefined) return { pk, exists: existed, row: existed ? before : undefined };
-  if (change.kind === 'delete') return { pk, exists: false, row: undefined };
-  return { pk, exists: lists === undefined ? true : undefined, row: change.after };
+/** What was looked at first. */
+function earliest(rows: readonly RowSummary[]): RowSummary | undefined {
+  return rows.reduce<RowSummary | undefined>(
+    (first, row) => (first === undefined || row.from < first.from ? row : first),
+    undefined,
+  );
+}
+
+/** A change, and the lists that it is of; undefined if the row itself has changed. */
+interface PublishedChange {
+  readonly change: RowChange;
+  readonly lists: ReadonlySet<Association> | undefined;
 }

@@ -1,50 +1,35 @@
+import type { Sequelize } from 'sequelize';
 import type { SequelizeHooks } from 'sequelize/types/hooks';
 
-/** Hooks of a model or of a whole database, each under its name. */
+import { isObject } from '../protocol/envelope.js';
+
+/** Hooks of a whole database, each under its name. */
 export type HookSet = Partial<SequelizeHooks>;
 
-/** A model, or a whole database. */
-interface Target {
-  addHook(type: string, name: string, hook: HookSet[keyof HookSet]): unknown;
-  removeHook(type: string, name: string): unknown;
-  hasHook(type: string): boolean;
-}
-
-let added = 0;
-
-/** Adds hooks beside those of the application. The function that is returned leaves no trace of them. */
-export function addHooks(target: Target, hooks: HookSet): () => void {
-  added += 1;
-  const name = `express-channels ${added}`;
-  let type: keyof HookSet;
-  const removals: (() => void)[] = [];
-  for (type in hooks) removals.push(addHook(target, type, name, hooks));
+/**
+ * Adds hooks beside those of the application. They have no names: Sequelize cannot copy options in which hooks have some. The function
+ * that is returned leaves no trace of them.
+ */
+export function addHooks(target: Sequelize, hooks: HookSet): () => void {
+  const types = Object.keys(hooks).filter((type): type is keyof HookSet => type in hooks);
+  for (const type of types) call(target, 'addHook', type, hooks[type]);
   return () => {
-    for (const remove of removals) remove();
+    for (const type of types) {
+      call(target, 'removeHook', type, hooks[type]);
+      // Sequelize leaves an empty list.
+      if (!target.hasHook(type)) Reflect.deleteProperty(hooksOf(target), type);
+    }
   };
 }
 
-function addHook(target: Target, type: keyof HookSet, name: string, hooks: HookSet): () => void {
-  const registry = registryOf(target);
-  const hook = hooks[type];
-  if (hook !== undefined) target.addHook(type, name, hook);
-  if (type.startsWith('after')) moveToFront(Reflect.get(registry, type));
-  return () => {
-    target.removeHook(type, name);
-    // Sequelize leaves an empty list.
-    if (!target.hasHook(type)) Reflect.deleteProperty(registry, type);
-  };
+/** Its types know hooks to be removed by their names alone. */
+function call(target: Sequelize, method: 'addHook' | 'removeHook', type: string, hook: unknown): void {
+  const called: unknown = Reflect.get(target, method);
+  if (typeof called === 'function') Reflect.apply(called, target, [type, hook]);
 }
 
-/** What is done is noted before hooks of the application hear of it: these may throw, or write the same rows again. */
-function moveToFront(hooks: unknown): void {
-  if (Array.isArray(hooks)) hooks.unshift(hooks.pop());
-}
-
-function registryOf(target: Target): object {
+function hooksOf(target: Sequelize): object {
   const options: unknown = Reflect.get(target, 'options');
-  const hooks: unknown = typeof options === 'object' && options !== null && 'hooks' in options ? options.hooks : undefined;
-  if (typeof hooks !== 'object' || hooks === null)
-    throw new TypeError('Expected a model or a Sequelize, got something without hooks.');
-  return hooks;
+  const hooks = isObject(options) ? options['hooks'] : undefined;
+  return isObject(hooks) ? hooks : {};
 }

@@ -2,8 +2,9 @@ import { setImmediate } from 'node:timers/promises';
 
 import type { Model, ModelStatic } from 'sequelize';
 
+import { DatabaseReader } from './database-reader.js';
 import { keyOf, type PrimaryKey } from './row-change.js';
-import { findByKeys } from './row-look-up.js';
+import { databaseOf, findByKeys } from './queries.js';
 
 interface Reading {
   readonly pks: Map<string, PrimaryKey>;
@@ -44,7 +45,7 @@ export class RowReader {
       // Others that are asked for by the same event come within this turn.
       await setImmediate();
       this.#next = undefined;
-      return findByKeys(this.#model, pks);
+      return DatabaseReader.of(databaseOf(this.#model)).read((on) => findByKeys(this.#model, pks, on));
     });
     this.#last = rows.catch(() => undefined);
     return { pks, rows };

@@ -1,237 +1,190 @@
 import type { Model, ModelStatic } from 'sequelize';
 
-import { isObject } from '../protocol/envelope.js';
-import type { Touch } from './change-batch.js';
+import type { ChangeBatch, RowEffect } from './change-batch.js';
 import type { ChangeFeed } from './change-feed.js';
-import { tick } from './commit-queue.js';
-import { isPrimaryKey, keyOf, type PrimaryKey } from './row-change.js';
-import { byPrimaryKey, copyOf, databaseOf, deletionAttribute, findRows, isThere, primaryKey } from './row-look-up.js';
-import { findDuplicates, uniqueValues, type UniqueValues } from './unique-rows.js';
-import type { Write, WriteTracker } from './write-hooks.js';
+import { findInsertedWithin } from './committed-rows.js';
+import { followCondition } from './condition-writes.js';
+import { followInsert } from './insert-writes.js';
+import {
+  byPrimaryKey,
+  columnOf,
+  copyOf,
+  databaseOf,
+  deletionAttribute,
+  findAllRows,
+  isAlive,
+  isThere,
+  keyInSql,
+  primaryKey,
+} from './queries.js';
+import { keyOf, type PrimaryKey } from './row-change.js';
+import type { FollowedStatement, StatementObserver, WriteStatement } from './statements.js';
+import { type RootTransaction, tick } from './transactions.js';
 
-/** What is known of rows before they are written. */
-interface Seen {
-  readonly from: number;
-  readonly rows: ReadonlyMap<string, SeenRow>;
-  /** Of rows that are inserted, unless they are there: the values by which they may be. */
-  readonly unique?: readonly UniqueValues[];
-  /** How many have no such values. */
-  readonly strangers?: number;
-  /** Whether the keys of inserted rows cannot be trusted. */
-  readonly isUnclear?: boolean;
-}
-
-interface SeenRow {
-  readonly pk: PrimaryKey;
-  readonly existed: boolean;
-  /** The row as it was; undefined if it was not looked up. */
-  readonly row: Model | undefined;
-}
-
-/** Turns writes of a model's own rows into what they did to each row. */
-export class RowWrites implements WriteTracker<Seen> {
+/**
+ * Turns statements on a model's own rows into what they did to each row.
+ *
+ * Outside of transactions, what has to be known of a row as it was is looked up before the statement is sent. In a transaction it is
+ * looked up behind the statement and before COMMIT, over another connection: that sees the rows as they were before the transaction,
+ * which holds their locks.
+ */
+export class RowWrites implements StatementObserver {
   readonly #feed: ChangeFeed;
-  readonly #model: ModelStatic<Model>;
 
   constructor(feed: ChangeFeed) {
     this.#feed = feed;
-    this.#model = feed.model;
   }
 
-  before(write: Write): Promise<Seen | undefined> | Seen | undefined {
-    const { verb, rows, options, held, isIdle } = write;
-    if (verb === 'create' && !mayMeet(write)) return this.#numbering(rows);
-    if (isIdle === true) return this.#recordIdle(write);
-    const isOfOneRow = rows !== undefined && verb !== 'create' && verb !== 'upsert';
-    if (!this.#feed.isWanted) {
-      // To keep a row of a transaction costs nothing, and who comes before the commit hears of it.
-      const isKept = isOfOneRow && Boolean(options.transaction) && (verb === 'destroy' || !this.#feed.needsBefore);
-      return isKept ? this.#seen(rows) : undefined;
-    }
-    const telling =
-      options.transaction || held ? undefined : this.#feed.untilTold(rows && [...byPrimaryKey(this.#model, rows).keys()]);
-    const isKnown = isOfOneRow && verb !== 'destroy' && !this.#feed.needsBefore;
-    if (!isKnown) return this.#lookUp(write, telling);
-    const seen = this.#seen(rows);
-    return telling === undefined ? seen : telling.then(() => seen);
+  get hasSubscribers(): boolean {
+    return this.#feed.hasSubscribers;
   }
 
-  after(write: Write, seen: Seen | undefined): Promise<void> | undefined {
-    const { verb, rows, options } = write;
-    if (!options.transaction && !this.#feed.isWanted) return undefined;
-    if (verb === 'create' && !mayMeet(write)) return this.#record(seen?.isUnclear ? undefined : this.#created(write), write);
-    if (seen === undefined) return this.#record(undefined, write);
-    if (verb === 'create' || verb === 'upsert') return this.#recordMet(write, seen);
-    return this.#record(rows === undefined ? this.#ofCondition(write, seen) : this.#ofRow(write, rows, seen), write);
+  begin(statement: WriteStatement): FollowedStatement | undefined {
+    // To keep a row of a transaction costs nothing, and those who subscribe before the commit receive it.
+    const feed = this.#feed;
+    if (!feed.hasSubscribers && statement.transaction === undefined) return undefined;
+    const followed = this.#follow(statement);
+    const { transaction, readsIn } = statement;
+    const batch = transaction && feed.batchOf(transaction);
+    // PostgreSQL shows nothing of what is not committed.
+    if (batch?.hasInserted !== true || isPostgres(feed)) return followed;
+    const found = guarded(feed, batch, findInsertedWithin(feed, batch, readsIn));
+    return { ...followed, prepared: Promise.all([followed.prepared, found]).then(() => undefined) };
   }
 
-  /** Of a save with nothing changed Sequelize tells the beginning only: it sends no statement. */
-  async #recordIdle(write: Write): Promise<undefined> {
-    const { rows = [], options } = write;
-    if (!options.transaction && !this.#feed.isWanted) return;
-    const pks = rows.map((row) => primaryKey(this.#model, row)).filter((pk) => pk !== undefined);
-    await this.#record(
-      pks.map((pk) => ({ pk, from: tick(), existed: true, exists: true, isIdle: true })),
-      write,
+  #follow(statement: WriteStatement): FollowedStatement {
+    const { verb, rows } = statement;
+    if (verb === 'create' || verb === 'upsert') return followInsert(this.#feed, statement);
+    if (rows !== undefined) return followRow(this.#feed, statement, rows);
+    return followCondition(this.#feed, statement);
+  }
+
+  unchanged(row: Model, transaction: RootTransaction | undefined): Promise<void> | undefined {
+    const pk = primaryKey(this.#feed.model, row);
+    if (pk === undefined || (!this.#feed.hasSubscribers && transaction === undefined)) return undefined;
+    return this.#feed.record([{ pk, from: tick(), existed: true, exists: true, isUnchanged: true }], transaction);
+  }
+
+  unknown(transaction: RootTransaction | undefined, error?: unknown): void {
+    if (!this.#feed.hasSubscribers) return;
+    if (error !== undefined) this.#feed.fail(error);
+    void this.#feed.miss(transaction);
+  }
+}
+
+/** Whether rows are looked up before the statement, and not behind it. */
+export function looksBefore(feed: ChangeFeed, { transaction, isTruncate }: WriteStatement): boolean {
+  // TRUNCATE locks others out of the table until its transaction ends.
+  return transaction === undefined || feed.reader.looksBefore || isTruncate;
+}
+
+/** A statement on one row that the application has in hand. */
+function followRow(feed: ChangeFeed, statement: WriteStatement, rows: readonly Model[]): FollowedStatement {
+  const { model } = feed;
+  const [[key, row] = []] = byPrimaryKey(model, rows);
+  const pk = row && primaryKey(model, row);
+  if (key === undefined || row === undefined || pk === undefined) return missing(feed, statement);
+  const from = tick();
+  const needsRow = feed.hasSubscribers && (statement.verb === 'destroy' || feed.needsPreviousRow);
+  const batch = feed.batchOf(statement.transaction);
+  const isWrittenAgain = batch.has(key);
+  if (statement.transaction === undefined) feed.enter(batch, key);
+  const inHand = { existed: existedInHand(model, row), row: copyOf(model, row) };
+  let before: Model | undefined;
+  let isKnown = false;
+  const read = async (): Promise<void> => {
+    const [found] = await feed.reader.lookUp(
+      (on) =>
+        findAllRows(model, { where: { [columnOf(model, model.primaryKeyAttribute)]: keyInSql(pk) }, withDeleted: true, on }),
+      statement.readsIn,
     );
-  }
+    [before, isKnown] = [found, true];
+  };
+  const looks = needsRow && looksBefore(feed, statement);
+  return {
+    prepared: looks ? guarded(feed, batch, read()) : undefined,
+    succeeded: (result) => {
+      if (affected(result) === 0 && countsMatches(feed)) return ended(feed, batch);
+      const existed = isKnown ? before !== undefined && isThere(model, before) : inHand.existed;
+      const exists = statement.verb !== 'destroy' && isThere(model, row);
+      const effect: RowEffect = {
+        pk,
+        from,
+        existed,
+        isKnown,
+        exists,
+        before: existed ? (isKnown ? before : inHand.row) : undefined,
+        last: exists || !isWrittenAgain ? undefined : (before ?? inHand.row),
+        needsBefore: needsRow && !looks,
+        isUncertain: affected(result) === 0,
+      };
+      batch.add(effect);
+      return ended(feed, batch);
+    },
+    failed: () => {
+      failed(feed, batch);
+    },
+  };
+}
 
-  /** Where only some rows have a key, Sequelize numbers the others wrongly, unless the database names them all. */
-  #numbering(rows: readonly Model[] = []): Seen | undefined {
-    const given = byPrimaryKey(this.#model, rows).size;
-    const isUnclear = given > 0 && given < rows.length && !this.#isPostgres;
-    return isUnclear ? { from: tick(), rows: new Map(), isUnclear } : undefined;
-  }
+/** What the row in hand says of the database. */
+function existedInHand(model: ModelStatic<Model>, row: Model): boolean {
+  const attribute = deletionAttribute(model);
+  return attribute === undefined || isAlive(model, row.previous(attribute));
+}
 
-  /** What the rows in hand say of the database. */
-  #seen(rows: readonly Model[]): Seen {
-    const attribute = deletionAttribute(this.#model);
-    const seen = [...byPrimaryKey(this.#model, rows)].map(([key, row]): [string, SeenRow] => {
-      const deletedAt: unknown = attribute && row.previous(attribute);
-      const existed = deletedAt === undefined || deletedAt === null;
-      return [key, { pk: primaryKey(this.#model, row) ?? key, existed, row: copyOf(this.#model, row) }];
-    });
-    return { from: tick(), rows: new Map(seen) };
-  }
+/** A statement on rows of which nothing says which ones they are. */
+export function missing(feed: ChangeFeed, statement: WriteStatement): FollowedStatement {
+  const batch = feed.batchOf(statement.transaction);
+  return {
+    succeeded: (result) => {
+      if (affected(result) !== 0) batch.miss();
+      return ended(feed, batch);
+    },
+    failed: () => {
+      failed(feed, batch);
+    },
+  };
+}
 
-  async #lookUp(write: Write, telling: Promise<unknown> | undefined): Promise<Seen | undefined> {
-    await telling;
-    const from = tick();
-    const { rows = [] } = write;
-    const values = rows.map((row) => uniqueValues(this.#model, row, write.options));
-    const unique = values.flat();
-    const strangers = values.filter(({ length }) => length === 0).length;
-    const isWhole = write.verb !== 'update' || this.#feed.needsBefore;
-    const named = isWhole ? undefined : this.#named(write.options.where);
-    if (named !== undefined)
-      return { from, rows: new Map(named.map((pk) => [keyOf(pk), { pk, existed: true, row: undefined }])) };
-    try {
-      const found = await this.#find(write, unique, isWhole);
-      const seen = [...byPrimaryKey(this.#model, found)].map(([key, row]): [string, SeenRow] => [
-        key,
-        { pk: primaryKey(this.#model, row) ?? key, existed: isThere(this.#model, row), row: isWhole ? row : undefined },
-      ]);
-      return { from, rows: new Map(seen), unique, strangers };
-    } catch (error) {
-      this.#feed.fail(error);
-      return undefined;
-    }
-  }
-
-  /** The rows that a condition names by nothing but their primary keys; whether they are there is seen when they are read. */
-  #named(where: unknown): PrimaryKey[] | undefined {
-    if (!isObject(where) || Reflect.ownKeys(where).length !== 1) return undefined;
-    const { primaryKeyAttribute } = this.#model;
-    const { field = primaryKeyAttribute } = this.#model.getAttributes()[primaryKeyAttribute] ?? {};
-    const value = where[primaryKeyAttribute] ?? where[field];
-    const pks: unknown[] = Array.isArray(value) ? value : [value];
-    return pks.every(isPrimaryKey) ? pks : undefined;
-  }
-
-  #find({ verb, rows, options, held }: Write, unique: readonly UniqueValues[], isWhole: boolean): Promise<Model[]> {
-    const { where, transaction = held } = options;
-    const { primaryKeyAttribute } = this.#model;
-    if (verb === 'create' || verb === 'upsert') return findDuplicates(this.#model, unique, transaction);
-    if (rows !== undefined) {
-      const pks = rows.map((row) => primaryKey(this.#model, row));
-      return findRows(this.#model, { where: { [primaryKeyAttribute]: pks }, withDeleted: true, transaction });
-    }
-    const keys = [primaryKeyAttribute, deletionAttribute(this.#model)].filter((attribute) => attribute !== undefined);
-    const attributes = isWhole ? undefined : keys;
-    // What is softly deleted is not deleted again, not even for good.
-    return findRows(this.#model, { where, attributes, withDeleted: verb !== 'destroy', transaction });
-  }
-
-  #created({ rows = [], isBulk, options }: Write): Touch[] | undefined {
-    if (isBulk !== true && (options.updateOnDuplicate !== undefined || (options.ignoreDuplicates && !this.#isPostgres)))
-      return undefined;
-    const touches = rows.map((row): Touch | undefined => {
-      const pk = primaryKey(this.#model, row);
-      return pk === undefined ? undefined : { pk, from: tick(), existed: false, exists: isThere(this.#model, row) };
-    });
-    return allOf(touches);
-  }
-
-  #ofRow({ verb }: Write, rows: readonly Model[], { from, rows: seen }: Seen): Touch[] | undefined {
-    const touches = rows.map((row): Touch | undefined => {
-      const pk = primaryKey(this.#model, row);
-      if (pk === undefined) return undefined;
-      const { existed, row: before } = seen.get(keyOf(pk)) ?? { existed: false, row: undefined };
-      const exists = verb !== 'destroy' && isThere(this.#model, row);
-      return { pk, from, existed, exists, before, last: exists ? undefined : before };
-    });
-    return allOf(touches);
-  }
-
-  #ofCondition({ verb, options }: Write, { from, rows }: Seen): Touch[] | undefined {
-    const values = isObject(options.attributes) && verb === 'update' ? options.attributes : {};
-    const { primaryKeyAttribute } = this.#model;
-    const deletion = deletionAttribute(this.#model) ?? '';
-    const newPk: unknown = values[primaryKeyAttribute];
-    const touches: Touch[] = [];
-    for (const [key, { pk, existed, row }] of rows) {
-      const isMoved = isPrimaryKey(newPk) && keyOf(newPk) !== key;
-      const isLeft = deletion in values ? values[deletion] === null : existed || verb === 'restore';
-      const exists = verb !== 'destroy' && !isMoved && isLeft;
-      touches.push({ pk, from, existed, exists, before: row, last: exists ? undefined : row });
-      if (isMoved) touches.push({ pk: newPk, from: tick(), existed: false, exists: existed });
-    }
-    if (this.#named(options.where) !== undefined) return touches;
-    // Rows that others changed in between may have come to meet the condition.
-    const others = this.#feed.changedSince(from);
-    if (others === 'forgotten') return undefined;
-    for (const [key, { pk, row }] of others) {
-      if (!rows.has(key)) touches.push({ pk, from, existed: true, exists: verb !== 'destroy', before: row, last: row });
-    }
-    return touches;
-  }
-
-  /** An INSERT that updates or leaves out what is there already: what is there now, and was not before, is new. */
-  async #recordMet(write: Write, seen: Seen): Promise<void> {
-    try {
-      await this.#record(await this.#met(write, seen), write);
-    } catch (error) {
-      this.#feed.fail(error);
-      await this.#record(undefined, write);
-    }
-  }
-
-  async #met(write: Write, { from, rows: seen, unique = [], strangers = 0 }: Seen): Promise<Touch[] | undefined> {
-    const { rows = [], verb, options } = write;
-    if (strangers === rows.length) return this.#created(write);
-    if (strangers > 0 && !this.#isPostgres) return undefined;
-    // PostgreSQL says which keys it has generated, if not of which row.
-    const generated = strangers === 0 ? [] : rows.map((row) => primaryKey(this.#model, row)).filter((pk) => pk !== undefined);
-    const keys = generated.map((pk) => new Map([[this.#model.primaryKeyAttribute, pk]]));
-    const touches: Touch[] = [];
-    for (const [key, row] of byPrimaryKey(
-      this.#model,
-      await findDuplicates(this.#model, [...unique, ...keys], options.transaction),
-    )) {
-      const met = seen.get(key);
-      if (met !== undefined && verb === 'create' && options.updateOnDuplicate === undefined) continue;
-      const { existed, row: before } = met ?? { existed: false, row: undefined };
-      const exists = isThere(this.#model, row);
-      touches.push({ pk: primaryKey(this.#model, row) ?? key, from, existed, exists, before, last: exists ? undefined : before });
-    }
-    return touches;
-  }
-
-  #record(touches: readonly Touch[] | undefined, { options }: Write): Promise<void> | undefined {
-    return this.#feed.record(touches ?? [undefined], options.transaction);
-  }
-
-  get #isPostgres(): boolean {
-    return databaseOf(this.#model).getDialect() === 'postgres';
+/** What went wrong in a look-up is told to subscribers as a gap, never to the writer. */
+export async function guarded(feed: ChangeFeed, batch: ChangeBatch, lookUp: Promise<void>): Promise<void> {
+  try {
+    await lookUp;
+  } catch (error) {
+    batch.miss();
+    feed.fail(error);
   }
 }
 
-/** Whether rows that are inserted may turn out to be there, and be updated or left out. */
-function mayMeet({ isBulk, options }: Write): boolean {
-  return isBulk === true && (options.updateOnDuplicate !== undefined || options.ignoreDuplicates === true);
+/** A statement has succeeded: outside of transactions it is committed. */
+export function ended(feed: ChangeFeed, batch: ChangeBatch): Promise<void> | undefined {
+  return batch.transaction === undefined ? feed.settle(batch) : undefined;
 }
 
-function allOf<T>(values: readonly (T | undefined)[]): T[] | undefined {
-  const known = values.filter((value) => value !== undefined);
-  return known.length === values.length ? known : undefined;
+/** A statement has failed: outside of transactions nothing becomes of it. */
+export function failed(feed: ChangeFeed, batch: ChangeBatch): void {
+  if (batch.transaction === undefined) feed.drop(batch);
+}
+
+/** How many rows a statement has written, as Sequelize says it; undefined if it does not. */
+export function affected(result: unknown): number | undefined {
+  if (typeof result === 'number') return result;
+  if (!Array.isArray(result)) return undefined;
+  const count: unknown = result[1];
+  return typeof count === 'number' ? count : undefined;
+}
+
+/** Whether the database counts all rows that a statement has met, and not only those that it has changed. */
+export function countsMatches(feed: ChangeFeed): boolean {
+  return !['mariadb', 'mysql'].includes(databaseOf(feed.model).getDialect());
+}
+
+function isPostgres(feed: ChangeFeed): boolean {
+  return databaseOf(feed.model).getDialect() === 'postgres';
+}
+
+/** Keys as a batch has them. */
+export function asKeys(pks: readonly PrimaryKey[]): Map<string, PrimaryKey> {
+  return new Map(pks.map((pk) => [keyOf(pk), pk]));
 }

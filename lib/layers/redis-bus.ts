@@ -7,7 +7,7 @@ import { Presence } from './presence.js';
 import { type OpenClient, RedisConnection } from './redis-connection.js';
 import { RedisGroups } from './redis-groups.js';
 import { noConnection, RedisLink } from './redis-link.js';
-import { within } from './time.js';
+import { within } from '../protocol/time.js';
 
 type ControlType = Exclude<BusFrame['type'], 'message'>;
 

@@ -1,5 +1,5 @@
 import { isObject } from '../protocol/envelope.js';
-import { within } from './time.js';
+import { within } from '../protocol/time.js';
 
 /** What is wanted of a Redis client; each of the two that there are has its own words for it. */
 export interface ClientAdapter {

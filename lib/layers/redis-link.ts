@@ -1,5 +1,5 @@
 import type { RedisConnection } from './redis-connection.js';
-import { pause } from './time.js';
+import { pause } from '../protocol/time.js';
 
 /** Milliseconds before a connection is made again: the first time, and at most. */
 const RETRY_MS = { first: 50, most: 2_000 };

@@ -1,4 +1,4 @@
-import { outside } from '../changes/outside.js';
+import { runDetached } from '../changes/detached.js';
 
 /** Steps that may wait. */
 const MAX_WAITING = 10_000;
@@ -21,7 +21,7 @@ export class Line {
     const turn = this.#turn;
     const isWanted = (): boolean => turn === this.#turn;
     this.#waiting += 1;
-    this.#end = outside(() =>
+    this.#end = runDetached(() =>
       this.#end.then(async () => {
         if (!isWanted()) return;
         await step(isWanted);

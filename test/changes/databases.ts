@@ -1,3 +1,7 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import {
   type BelongsToManyAddAssociationsMixin,
   type BelongsToManyCreateAssociationMixin,
@@ -13,12 +17,15 @@ import {
   Model,
   type ModelStatic,
   type NonAttribute,
+  type Options,
+  QueryTypes,
   Sequelize,
 } from 'sequelize';
 import * as sqlite from '../../example-app/src/sqlite.js';
 import { observeChanges } from '../../lib/changes/model-changes.js';
 import type { ChangeListener, RowChange } from '../../lib/changes/row-change.js';
-import { postgresMissing, startPostgres, type Postgres } from '../support/postgres.js';
+import { mariadbMissing, startMariadb, type Mariadb } from '../support/mariadb.js';
+import { postgresMissing, startPostgres } from '../support/postgres.js';
 import { describeRequiring } from '../support/requirement.js';
 
 export class Thing extends Model<InferAttributes<Thing>, InferCreationAttributes<Thing>> {
@@ -101,13 +108,17 @@ export interface Recording<M extends Model> extends ChangeListener<M> {
   readonly errors: unknown[];
   missedTimes: number;
   isWanted: boolean;
+  readonly maxRows: number;
   readonly end: () => void;
 }
 
 export interface RecordingOptions<M extends Model> {
   readonly needsBefore?: boolean;
+  /** How many rows of one transaction are still published one by one; 1,000 if it is not given. */
+  readonly maxRows?: number;
   readonly manyToMany?: ChangeListener['manyToMany'];
   readonly committed?: (changes: readonly RowChange<M>[]) => void;
+  readonly missed?: () => void;
 }
 
 const endings: (() => void)[] = [];
@@ -119,6 +130,7 @@ export function record<M extends Model>(model: ModelStatic<M>, options: Recordin
     errors: [],
     missedTimes: 0,
     isWanted: true,
+    maxRows: options.maxRows ?? 1_000,
     manyToMany: options.manyToMany ?? [],
     wanted: () => recording.isWanted,
     needsBefore: () => options.needsBefore === true,
@@ -128,6 +140,7 @@ export function record<M extends Model>(model: ModelStatic<M>, options: Recordin
     },
     missed() {
       recording.missedTimes += 1;
+      options.missed?.();
     },
     failed: (error) => recording.errors.push(error),
     take: () => changes.splice(0).map(inShort),
@@ -157,49 +170,164 @@ function values(row: Model): string {
     .join(',');
 }
 
+export type DatabaseName = 'SQLite in memory' | 'SQLite in a file' | 'PostgreSQL' | 'MariaDB' | 'MariaDB by mysql2';
+
 export interface TestDatabase {
-  readonly dialect: 'sqlite' | 'postgres';
+  readonly name: DatabaseName;
+  readonly dialect: 'sqlite' | 'postgres' | 'mariadb' | 'mysql';
+  /** Whether all transactions share one connection. */
+  readonly isInMemory: boolean;
   readonly sequelize: () => Sequelize;
+  /** What was sent to the database since the test began. */
   readonly statements: string[];
 }
 
-/** Declares the tests once for each database; the tables are empty, and ids begin at 1, before each test. */
-export function onEachDatabase(tests: (database: TestDatabase) => void): void {
+interface Kind extends Omit<TestDatabase, 'sequelize' | 'statements'> {
+  readonly missing?: string | undefined;
+  readonly connect: (options: ConnectOptions) => Promise<Connected>;
+  readonly empty: (sequelize: Sequelize) => Promise<unknown>;
+}
+
+type ConnectOptions = Pick<Options, 'logging' | 'pool'>;
+
+interface Connected {
+  readonly sequelize: Sequelize;
+  readonly stop?: () => Promise<void>;
+}
+
+/** How long the connections are waited for at the end. */
+const CLOSE_MS = 2_000;
+
+/** Those that refer to others come first. */
+const tables = ['room_users', 'things', 'notes', 'rooms', 'users'] as const;
+
+/** One server for both drivers, from the first that needs it to the end of the file. */
+let mariadb: Promise<Mariadb> | undefined;
+
+const kinds: readonly Kind[] = [
+  {
+    name: 'SQLite in memory',
+    dialect: 'sqlite',
+    isInMemory: true,
+    connect: (options) =>
+      Promise.resolve({
+        sequelize: new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', ...options }),
+      }),
+    empty: (sequelize) => sequelize.sync({ force: true }),
+  },
+  {
+    name: 'SQLite in a file',
+    dialect: 'sqlite',
+    isInMemory: false,
+    async connect(options) {
+      const folder = await mkdtemp(join(tmpdir(), 'sqlite-'));
+      const sequelize = new Sequelize({
+        dialect: 'sqlite',
+        dialectModule: sqlite,
+        storage: join(folder, 'test.db'),
+        ...options,
+        // This build of SQLite lets a transaction that has read exclude all others. Sequelize would try five times, every 100 ms.
+        retry: { match: [/database is locked/], max: 3_000, backoffBase: 1, backoffExponent: 1 },
+      });
+      return { sequelize, stop: () => rm(folder, { recursive: true }) };
+    },
+    empty: (sequelize) =>
+      sequelize.transaction(async (transaction) => {
+        for (const table of [...tables, 'sqlite_sequence']) await sequelize.query(`DELETE FROM ${table}`, { transaction });
+      }),
+  },
+  {
+    name: 'PostgreSQL',
+    dialect: 'postgres',
+    isInMemory: false,
+    missing: postgresMissing,
+    async connect(options) {
+      const postgres = await startPostgres();
+      return { sequelize: new Sequelize(postgres.url, { dialect: 'postgres', ...options }), stop: postgres.stop };
+    },
+    empty: (sequelize) => sequelize.query(`TRUNCATE ${tables.join(', ')} RESTART IDENTITY`),
+  },
+  ...(['mariadb', 'mysql'] as const).map((dialect): Kind => ({
+    name: dialect === 'mariadb' ? 'MariaDB' : 'MariaDB by mysql2',
+    dialect,
+    isInMemory: false,
+    missing: mariadbMissing,
+    async connect(options) {
+      const { host, port, username } = await (mariadb ??= startMariadb());
+      const address = { host, port, username };
+      const first = new Sequelize({ ...address, dialect, logging: false });
+      const database = `by_${dialect}`;
+      await first.query(`DROP DATABASE IF EXISTS ${database}`);
+      await first.query(`CREATE DATABASE ${database}`);
+      await first.close();
+      return { sequelize: new Sequelize({ ...address, database, dialect, ...options }) };
+    },
+    empty: (sequelize) =>
+      // The setting is of the connection, which a transaction keeps.
+      sequelize.transaction(async (transaction) => {
+        await sequelize.query('SET FOREIGN_KEY_CHECKS = 0', { transaction });
+        await sequelize.query('DELETE FROM room_users', { transaction });
+        // Some milliseconds each: not of tables into which nothing was inserted.
+        const used = await sequelize.query<{ name: string }>(
+          `SELECT table_name AS name FROM information_schema.tables
+             WHERE table_schema = DATABASE() AND auto_increment > 1 AND table_name IN (:tables)`,
+          { replacements: { tables }, type: QueryTypes.SELECT, transaction },
+        );
+        for (const { name } of used) await sequelize.query(`TRUNCATE ${name}`, { transaction });
+        await sequelize.query('SET FOREIGN_KEY_CHECKS = 1', { transaction });
+      }),
+  })),
+];
+
+/**
+ * Declares the tests once for each database; the tables are empty, and ids begin at 1, before each test.
+ *
+ * @param options.only - the databases that the tests are about, if not all
+ * @param options.connections - how many of them Sequelize may open; 5 if it is not given
+ */
+export function onEachDatabase(
+  tests: (database: TestDatabase) => void,
+  { only, connections = 5 }: { readonly only?: readonly DatabaseName[]; readonly connections?: number } = {},
+): void {
+  for (const kind of kinds.filter(({ name }) => only?.includes(name) ?? true)) {
+    describeRequiring(kind.missing, `on ${kind.name}`, () => {
+      declare(kind, tests, connections);
+    });
+  }
+  afterAll(async () => {
+    const server = await mariadb;
+    mariadb = undefined;
+    await server?.stop();
+  });
+}
+
+function declare(
+  { name, dialect, isInMemory, connect, empty }: Kind,
+  tests: (database: TestDatabase) => void,
+  connections: number,
+): void {
   const statements: string[] = [];
-  const logging = (sql: string): void => void statements.push(sql.replace(/^Executing \(.*?\): /, ''));
-  let sequelize: Sequelize;
-  const empty = async (): Promise<void> => {
-    if (sequelize.getDialect() === 'postgres')
-      await sequelize.query('TRUNCATE users, things, notes, rooms, room_users RESTART IDENTITY');
-    else await sequelize.sync({ force: true });
-    statements.length = 0;
+  let connected: Connected | undefined;
+  const sequelize = (): Sequelize => {
+    if (connected === undefined) throw new Error('The database is not there before the tests begin.');
+    return connected.sequelize;
   };
 
-  describe('on SQLite', () => {
-    beforeAll(() => {
-      sequelize = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', logging });
-      defineModels(sequelize);
-    });
-    beforeEach(empty);
-    afterEach(endRecordings);
-    afterAll(() => sequelize.close());
-    tests({ dialect: 'sqlite', sequelize: () => sequelize, statements });
+  beforeAll(async () => {
+    const logging = (sql: string): void => void statements.push(sql.replace(/^Executing \(.*?\): /, ''));
+    connected = await connect({ logging, pool: { max: connections } });
+    defineModels(sequelize());
+    await sequelize().sync();
+  }, 30_000);
+  beforeEach(async () => {
+    await empty(sequelize());
+    statements.length = 0;
   });
-
-  describeRequiring(postgresMissing, 'on PostgreSQL', () => {
-    let postgres: Postgres;
-    beforeAll(async () => {
-      postgres = await startPostgres();
-      sequelize = new Sequelize(postgres.url, { dialect: 'postgres', logging });
-      defineModels(sequelize);
-      await sequelize.sync();
-    }, 30_000);
-    beforeEach(empty);
-    afterEach(endRecordings);
-    afterAll(async () => {
-      await sequelize.close();
-      await postgres.stop();
-    });
-    tests({ dialect: 'postgres', sequelize: () => sequelize, statements });
+  afterEach(endRecordings);
+  afterAll(async () => {
+    // A failed test may have left a transaction open, for which Sequelize waits.
+    await Promise.race([connected?.sequelize.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())]);
+    await connected?.stop?.();
   });
+  tests({ name, dialect, isInMemory, sequelize, statements });
 }

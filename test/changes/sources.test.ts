@@ -1,21 +1,24 @@
 import { until } from '../support/socket-client.js';
 import { useCls } from './cls.js';
 import { Note, onEachDatabase, record, Room, Thing } from './databases.js';
-import { writes } from './writes.js';
+import { withKeys, writes } from './writes.js';
 
 const models = { Thing, Note, Room };
 const sorted = (told: readonly string[]) => [...told].sort();
 
 useCls();
 
-onEachDatabase(({ sequelize }) => {
+onEachDatabase(({ sequelize, dialect }) => {
+  // TRUNCATE cannot be rolled back there.
+  const undoable = writes.filter(({ name }) => name !== 'truncate' || dialect === 'sqlite' || dialect === 'postgres');
+
   test.each(writes)('$row: $name is told', async ({ of, setup, write, told }) => {
     await setup?.();
     const recording = listen(of);
     await write();
     await until(() => recording.changes.length >= told.length);
     await nextRead(of);
-    expect(sorted(recording.take())).toEqual(sorted(told));
+    expect(sorted(recording.take())).toEqual(sorted(await withKeys(told)));
     expect(recording).toMatchObject({ missedTimes: 0, errors: [] });
   });
 
@@ -31,12 +34,12 @@ onEachDatabase(({ sequelize }) => {
       });
       await until(() => recording.changes.length >= rows(told).size);
       await nextRead(of);
-      expect(new Set(recording.take().map(rowOf))).toEqual(rows(told));
+      expect(new Set(recording.take().map(rowOf))).toEqual(rows(await withKeys(told)));
       expect(recording).toMatchObject({ missedTimes: 0, errors: [] });
     },
   );
 
-  test.each(writes)('$row: $name is not told when it is rolled back', async ({ of, setup, write }) => {
+  test.each(undoable)('$row: $name is not told when it is rolled back', async ({ of, setup, write }) => {
     await setup?.();
     const recording = listen(of);
     const rolledBack = sequelize().transaction(async () => {

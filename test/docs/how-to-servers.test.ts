@@ -1,3 +1,6 @@
+import { Sequelize } from 'sequelize';
+
+import { type Mariadb, mariadbMissing, startMariadb } from '../support/mariadb.js';
 import { type Postgres, postgresMissing, startPostgres } from '../support/postgres.js';
 import { RedisServer, redisMissing } from '../support/redis.js';
 import { describeRequiring } from '../support/requirement.js';
@@ -38,6 +41,31 @@ describeRequiring(postgresMissing ?? missingPrograms('psql'), 'postgresql.md', (
   test('what others write to the database is told', async () => {
     const walk = await followAll('postgresql.md', [8000], { DATABASE_URL: postgres.url });
     // Its server holds connections to PostgreSQL.
+    await walk.reader.leave();
+  });
+});
+
+describeRequiring(mariadbMissing ?? missingPrograms('mariadb'), 'mariadb.md', () => {
+  let mariadb: Mariadb;
+  beforeAll(async () => (mariadb = await startMariadb()));
+  afterAll(() => mariadb.stop());
+
+  test.each(['mariadb', 'mysql'])('what others write to the database is published, with the dialect %s', async (dialect) => {
+    const database = `tasks_${dialect}`;
+    const { host, port, username } = mariadb;
+    const env = {
+      DB_DIALECT: dialect,
+      DB_HOST: host,
+      DB_PORT: String(port),
+      DB_USER: username,
+      DB_PASSWORD: '',
+      DB_NAME: database,
+    };
+    const sequelize = new Sequelize({ dialect: 'mariadb', host, port, username, database: mariadb.database, logging: false });
+    await sequelize.query(`CREATE DATABASE ${database}`);
+    await sequelize.close();
+    const walk = await followAll('mariadb.md', [8000], env);
+    // Its server holds connections to MariaDB.
     await walk.reader.leave();
   });
 });

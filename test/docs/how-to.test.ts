@@ -112,7 +112,15 @@ describeRequiring(missingPrograms('curl'), 'how-to', () => {
 });
 
 test('every page is followed by a test', () => {
-  const elsewhere = ['dcrf-client.md', 'nginx.md', 'postgresql.md', 'production.md', 'several-nodes.md', 'typescript.md'];
+  const elsewhere = [
+    'dcrf-client.md',
+    'mariadb.md',
+    'nginx.md',
+    'postgresql.md',
+    'production.md',
+    'several-nodes.md',
+    'typescript.md',
+  ];
   const here = ['bearer-tokens.md', 'errors.md', 'existing-app.md', 'testing.md'];
   expect(readdirSync(join(ROOT, 'docs/how-to')).sort()).toEqual([...elsewhere, ...here].sort());
 });

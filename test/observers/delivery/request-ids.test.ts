@@ -117,7 +117,7 @@ describe('what can not be meant is told', () => {
     ],
     [
       () => modelObserver(Item, bad({ groups: () => [] })),
-      'Unknown option `groups` for modelObserver(). Options are: name, serialize, groupsForSignal, groupsForConsumer, view, manyToMany, snapshot, deliver.',
+      'Unknown option `groups` for modelObserver(). Options are: name, serialize, groupsForSignal, groupsForConsumer, view, manyToMany, maxRows, snapshot, deliver.',
     ],
     [() => modelObserver(Item, bad({ serialize: 5 })), 'Expected `serialize` to be a function, got 5.'],
     [
