@@ -4,7 +4,7 @@ import type { RowEffect } from './change-batch.js';
 import type { ChangeFeed } from './change-feed.js';
 
 /** A setter replaces rows of the join table by two statements at once: so long one waits for the other, in milliseconds. */
-const LONGEST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 1_000;
 
 /** What the statements of a setter did; undefined stands for rows that are not known. */
 export type AssociationEffects = readonly (RowEffect | undefined)[];
