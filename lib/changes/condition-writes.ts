@@ -165,7 +165,7 @@ class ConditionWrite {
     const own = newKey === undefined && this.#exists(true) ? [] : this.#ownRows(met);
     for (const [key, pk] of met.pks) this.#addRow(key, pk, met.rows?.get(key), { newKey, isExact: isExact === true, at });
     // What the transaction has written before is seen by none of its look-ups: whether it still exists is read after the commit.
-    for (const pk of own) this.#batch.add({ pk, from: this.#from, existed: true, exists: undefined }, at);
+    for (const pk of own) this.#batch.add({ pk, from: this.#from, existed: true, exists: undefined, isUnchanged: true }, at);
   }
 
   #ownRows({ pks }: Met): PrimaryKey[] {
