@@ -24,7 +24,7 @@ export interface RowEffect {
   readonly isUnchanged?: boolean;
   /** Whether the write may not have changed the row: it is published only if it differs from what was published. */
   readonly isUncertain?: boolean;
-  /** Whether it has to be read how the row was before the transaction, whoever subscribes. */
+  /** Whether it has to be read how the row was before the transaction, even where no group depends on it. */
   readonly needsBefore?: boolean;
   /** Whether it was looked up as it is committed: what the same transaction has made of it before was not seen. */
   readonly seesCommitted?: boolean;

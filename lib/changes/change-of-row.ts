@@ -25,7 +25,7 @@ export function changeOf(
     const before = known.row ?? (isUnchanged ? found : undefined);
     return { kind: 'update', pk: keyIn(model, found, pk), before, after: found };
   }
-  // It was deleted and is there again: whoever has made it publishes that.
+  // It was deleted and exists again: the write that made it publishes that.
   if (found !== undefined && (isUncertain || !hasOthers)) return undefined;
   if (exists === true && found === undefined) {
     if (hasOthers || isUncertain || row.lists !== undefined) return undefined;
