@@ -133,6 +133,14 @@ export class ChangeBatch {
     return this.#befores.has(key);
   }
 
+  /** How a row was committed before it was written, if that was read after a moment. */
+  rowBefore(key: string, moment: number): Model | undefined {
+    const read = this.#befores.get(key);
+    if (read !== undefined) return read.from > moment ? read.row : undefined;
+    const row = this.#keys.has(key) ? this.summary().get(key) : undefined;
+    return row?.isKnown === true && row.from > moment ? row.before : undefined;
+  }
+
   /** Keys under which it is entered among the pending rows. */
   get entered(): ReadonlySet<string> {
     return this.#entered;

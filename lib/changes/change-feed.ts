@@ -214,7 +214,8 @@ export class ChangeFeed {
   #change(batch: ChangeBatch, key: string, row: RowSummary, found: Model | undefined): PublishedChange | 'unknown' | undefined {
     const known = this.#known(batch, key, row);
     if (known === 'forgotten') return 'unknown';
-    const change = changeOf(this.model, row, known, found, this.states.hasOthers(key, batch));
+    const seen = found ?? this.states.seenBetween(key, batch);
+    const change = changeOf(this.model, row, known, seen, this.states.hasOthers(key, batch));
     if (change === 'unknown' || this.#mayHaveMoved(row, change)) return 'unknown';
     // Others have changed the row itself, and its observers have not received that yet.
     const isOfList =

@@ -1,20 +1,9 @@
 import type { Model } from 'sequelize';
 
-import { isObject } from '../protocol/envelope.js';
+import { AssignedValues } from './assigned-values.js';
 import type { ChangeBatch } from './change-batch.js';
 import type { ChangeFeed } from './change-feed.js';
-import {
-  byPrimaryKey,
-  columnOf,
-  deletionAttribute,
-  findRows,
-  hasSql,
-  isAlive,
-  isThere,
-  keyAttributes,
-  namedKeys,
-  primaryKey,
-} from './queries.js';
+import { byPrimaryKey, findRows, hasSql, isThere, keyAttributes, namedKeys, primaryKey } from './queries.js';
 import { isPrimaryKey, keyOf, type PrimaryKey } from './row-change.js';
 import type { RowState } from './row-states.js';
 import { affected, asKeys, countsMatches, ended, failed, guarded, looksBefore, missing } from './row-writes.js';
@@ -43,23 +32,21 @@ class ConditionWrite {
   /** When the rows were looked at. */
   #from = tick();
   readonly #needsRows: boolean;
-  readonly #mayRestore: boolean;
+  readonly #assigned: AssignedValues;
 
   constructor(feed: ChangeFeed, statement: WriteStatement) {
-    const { verb, options, values } = statement;
-    const deletion = deletionAttribute(feed.model);
-    this.#mayRestore =
-      deletion !== undefined && (verb === 'restore' || options.paranoid === false || (isObject(values) && deletion in values));
+    const { verb, options } = statement;
     this.#feed = feed;
     this.#statement = statement;
+    this.#assigned = new AssignedValues(feed, statement);
     this.#batch = feed.batchOf(statement.transaction);
-    this.#needsRows = verb === 'destroy' || this.#mayRestore || feed.needsPreviousRow || Boolean(options.limit);
+    this.#needsRows = verb === 'destroy' || this.#assigned.mayRestore || feed.needsPreviousRow || Boolean(options.limit);
   }
 
   /** Whether the statement can say itself which rows it has written, and nothing has to be known of them as they were. */
   get canReturn(): boolean {
     const { canReturn, verb, transaction, options } = this.#statement;
-    if (!canReturn || verb !== 'update' || this.#mayRestore || this.#newKey() !== undefined) return false;
+    if (!canReturn || verb !== 'update' || this.#assigned.mayRestore || this.#assigned.newKey !== undefined) return false;
     // What was before is looked up behind the write, or not at all.
     return transaction !== undefined || !(this.#feed.needsPreviousRow || Boolean(options.limit));
   }
@@ -86,7 +73,12 @@ class ConditionWrite {
     let met: Met | 'too many' | undefined;
     const look = async (): Promise<void> => {
       met = await this.#look();
-      if (met !== 'too many') for (const key of met.pks.keys()) this.#feed.enter(this.#batch, key);
+      if (met === 'too many') return;
+      for (const [key] of met.pks) {
+        this.#feed.enter(this.#batch, key);
+        const row = this.#statement.transaction === undefined && this.#needsRows ? met.rows?.get(key) : undefined;
+        if (row !== undefined && isThere(this.#feed.model, row)) this.#batch.setBefore(key, row, this.#from);
+      }
     };
     return {
       prepared: guarded(this.#feed, this.#batch, look()),
@@ -139,7 +131,7 @@ class ConditionWrite {
           withDeleted,
           limit: maxRows,
           on,
-          ...(!this.#needsRows && { attributes: [...keyAttributes(model), ...this.#valueNames()] }),
+          ...(!this.#needsRows && { attributes: [...keyAttributes(model), ...this.#assigned.compared] }),
         }),
       readsIn,
     );
@@ -154,7 +146,7 @@ class ConditionWrite {
       this.#batch.miss(undefined, at);
       return;
     }
-    const moved = this.#newKey();
+    const moved = this.#assigned.newKey;
     const newKey = moved?.pk;
     if (moved !== undefined && (newKey === undefined || met.pks.size > 1)) {
       this.#batch.miss(undefined, at);
@@ -162,7 +154,7 @@ class ConditionWrite {
     }
     const isExact = this.#isExact(met, count, at);
     if (isExact === undefined) this.#batch.miss(undefined, at);
-    const own = newKey === undefined && this.#exists(true) ? [] : this.#ownRows(met);
+    const own = newKey === undefined && this.#assigned.exists(true) ? [] : this.#ownRows(met);
     for (const [key, pk] of met.pks) this.#addRow(key, pk, met.rows?.get(key), { newKey, isExact: isExact === true, at });
     // What the transaction has written before is seen by none of its look-ups: whether it still exists is read after the commit.
     for (const pk of own) this.#batch.add({ pk, from: this.#from, existed: true, exists: undefined, isUnchanged: true }, at);
@@ -182,7 +174,7 @@ class ConditionWrite {
     const { model, needsPreviousRow } = this.#feed;
     const isMoved = newKey !== undefined && keyOf(newKey) !== key;
     const existed = row === undefined || isThere(model, row);
-    const exists = !isMoved && this.#exists(existed);
+    const exists = !isMoved && this.#assigned.exists(existed);
     const isWrittenAgain = this.#batch.has(key);
     this.#batch.add(
       {
@@ -201,15 +193,6 @@ class ConditionWrite {
       at,
     );
     if (isMoved) this.#batch.add({ pk: newKey, from: tick(), existed: false, exists: existed }, at + 0.5);
-  }
-
-  /** Whether a row exists after the write. */
-  #exists(existed: boolean): boolean {
-    const { verb, values } = this.#statement;
-    const deletion = deletionAttribute(this.#feed.model) ?? '';
-    if (verb === 'destroy') return false;
-    if (isObject(values) && deletion in values) return isAlive(this.#feed.model, values[deletion]);
-    return existed || verb === 'restore';
   }
 
   /**
@@ -250,7 +233,7 @@ class ConditionWrite {
     if (committed === 'forgotten') return undefined;
     const others = [...committed].filter(([key]) => !pks.has(key));
     const isUndisturbed = [...pks.keys()].every((key) => !states.isChangedSince(this.#from, key, this.#batch));
-    const isCounted = count === this.#countOf(rows);
+    const isCounted = count === this.#assigned.countOf(rows);
     if (isCounted && (isUndisturbed || others.length === 0)) return true;
     this.#addOthers(others, at);
     return count > pks.size + others.length ? undefined : isCounted;
@@ -262,39 +245,7 @@ class ConditionWrite {
       const pk = this.#feed.states.batchesOf(key)[0]?.keyOf(key) ?? (state?.row && primaryKey(this.#feed.model, state.row));
       // What they read of the row may be older than this write.
       if (pk !== undefined)
-        this.#batch.add({ pk, from: this.#from, existed: true, exists: this.#exists(true), isUncertain: true }, at);
+        this.#batch.add({ pk, from: this.#from, existed: true, exists: this.#assigned.exists(true), isUncertain: true }, at);
     }
   }
-
-  /** What is compared, where the database counts the rows that have changed alone. */
-  #valueNames(): string[] {
-    const { values } = this.#statement;
-    return countsMatches(this.#feed) || !isObject(values) ? [] : Object.keys(values);
-  }
-
-  /** How many of these rows the database counts: MariaDB and MySQL leave out those that have the new values already. */
-  #countOf(rows: ReadonlyMap<string, Model>): number {
-    const { values } = this.#statement;
-    if (countsMatches(this.#feed) || !isObject(values)) return rows.size;
-    const differs = (row: Model): boolean =>
-      Object.entries(values).some(([name, value]) => comparable(row.getDataValue(name)) !== comparable(value));
-    return [...rows.values()].filter(differs).length;
-  }
-
-  /** The key that the statement gives to its rows; undefined if it leaves the key alone, without a `pk` if the database computes it. */
-  #newKey(): { readonly pk: PrimaryKey | undefined } | undefined {
-    const { sql, verb, values } = this.#statement;
-    const { model } = this.#feed;
-    if (verb !== 'update') return undefined;
-    const column = columnOf(model, model.primaryKeyAttribute);
-    const assignments = sql.slice(0, /\sWHERE\s/.exec(sql)?.index ?? sql.length);
-    if (!['"', '`'].some((quote) => assignments.includes(`${quote}${column}${quote}=`))) return undefined;
-    const value = isObject(values) ? values[model.primaryKeyAttribute] : undefined;
-    return { pk: isPrimaryKey(value) ? value : undefined };
-  }
-}
-
-function comparable(value: unknown): string {
-  if (typeof value === 'boolean') return String(Number(value));
-  return value instanceof Date ? String(value.getTime()) : String(value);
 }

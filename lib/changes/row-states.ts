@@ -62,6 +62,13 @@ export class RowStates {
     return this.#pending.get(key)?.batches.some((other) => other !== batch) === true;
   }
 
+  /** A row that others have deleted since a batch was committed, as they read it in between. */
+  seenBetween(key: string, batch: ChangeBatch): Model | undefined {
+    const { settledAt = Infinity } = batch;
+    const others = this.batchesOf(key).filter((other) => other !== batch);
+    return others.map((other) => other.rowBefore(key, settledAt)).find((row) => row !== undefined);
+  }
+
   /** Whether others have changed a row since a moment. */
   isChangedSince(moment: number, key: string, batch: ChangeBatch): boolean {
     const last = this.last(key);

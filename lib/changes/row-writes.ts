@@ -99,6 +99,7 @@ function followRow(feed: ChangeFeed, statement: WriteStatement, rows: readonly M
       statement.readsIn,
     );
     [before, isKnown] = [found, true];
+    if (statement.transaction === undefined && found !== undefined && isThere(model, found)) batch.setBefore(key, found, from);
   };
   const looks = needsRow && looksBefore(feed, statement);
   return {

@@ -63,6 +63,22 @@ onEachDatabase(({ sequelize, dialect }) => {
     expect(recording.changes.map(({ kind }) => kind)).toEqual(['create', 'delete']);
   });
 
+  test.each<[way: string, remove: (row: Thing) => Promise<unknown>]>([
+    ['by itself', (row) => row.destroy()],
+    ['by a condition', (row) => Thing.destroy({ where: { name: row.name } })],
+    [
+      'in a transaction',
+      (row) => sequelize().transaction((transaction) => Thing.destroy({ where: { id: row.id }, transaction })),
+    ],
+  ])('a row that is deleted at once %s is published as created, too', async (_way, remove) => {
+    const recording = record(Thing);
+    const ROUNDS = 50;
+    for (let round = 0; round < ROUNDS; round += 1) await remove(await create());
+    await until(() => recording.changes.length >= 2 * ROUNDS);
+    expect(recording.changes.map(({ kind }) => kind)).toEqual(Array.from({ length: ROUNDS }, () => ['create', 'delete']).flat());
+    expect(recording.missedTimes).toBe(0);
+  });
+
   test.each(dialect === 'postgres' ? [...keys, ...keysOfPostgres] : keys)(
     'rows are known by keys that are %s, however these are written',
     async (kind, type, key, written) => {
