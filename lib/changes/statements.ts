@@ -59,8 +59,8 @@ export interface StatementObserver {
   unknown(transaction: RootTransaction | undefined, error?: unknown): void;
 }
 
-/** Statements that read or write rows: BEGIN has a type of its own. */
-const ROW_STATEMENTS = new Set(['SELECT', 'INSERT', 'UPDATE', 'UPSERT', 'DELETE', 'BULKUPDATE', 'BULKDELETE']);
+/** Statements that neither read nor write a SQLite file. */
+const SETS_NO_VIEW = /^(?:BEGIN|SAVEPOINT|RELEASE|ROLLBACK|COMMIT|END|PRAGMA)\b/i;
 
 /** Follows what is written to the table of a model, by whichever model of the database. The function that is returned ends it. */
 export function observeStatements(model: ModelStatic<Model>, observer: StatementObserver): () => void {
@@ -131,11 +131,9 @@ class Statements {
     const write = isWanted ? announcedWrite(options) : undefined;
     const isRaw = String(options.type) === 'RAW';
     const root = this.#isSqlite && transaction ? rootOf(transaction) : undefined;
-    if (root !== undefined && ROW_STATEMENTS.has(String(options.type)) && write === undefined) this.#viewing.add(root);
-    if (write === undefined && tracked === undefined && !isRaw) return;
+    if (write === undefined && tracked === undefined && root === undefined && !isRaw) return;
     aroundStatement(query, async (send, sql) => {
       const followed = write === undefined ? [] : await this.#begin(write, options, sql);
-      if (root !== undefined && !/^(?:BEGIN|SAVEPOINT|RELEASE|ROLLBACK|COMMIT|END|PRAGMA)\b/i.test(sql)) this.#viewing.add(root);
       const within = transaction && this.#transactions.tracked(transaction);
       let returned: readonly ReturnedRow[] | undefined;
       const run = async (): Promise<unknown> => {
@@ -146,6 +144,8 @@ class Statements {
       };
       try {
         const result = await (within ? this.#transactions.send(within, transaction, sql, run) : run());
+        // One that was refused, as while another transaction writes, has no view yet, and Sequelize sends it again.
+        if (root !== undefined && !SETS_NO_VIEW.test(sql)) this.#viewing.add(root);
         await eachGuarded(followed, (one) => one.succeeded(result, returned));
         return result;
       } catch (error) {

@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -170,7 +171,8 @@ function values(row: Model): string {
     .join(',');
 }
 
-export type DatabaseName = 'SQLite in memory' | 'SQLite in a file' | 'PostgreSQL' | 'MariaDB' | 'MariaDB by mysql2';
+export type DatabaseName =
+  'SQLite in memory' | 'SQLite in a file' | 'SQLite in a file by sqlite3' | 'PostgreSQL' | 'MariaDB' | 'MariaDB by mysql2';
 
 export interface TestDatabase {
   readonly name: DatabaseName;
@@ -204,6 +206,41 @@ const tables = ['room_users', 'things', 'notes', 'rooms', 'users'] as const;
 /** One server for both drivers, from the first that needs it to the end of the file. */
 let mariadb: Promise<Mariadb> | undefined;
 
+/** The native driver, which is compiled for some minutes where no binary of it is to be had; so it is no dependency of the tests. */
+const sqlite3 = nativeSqlite();
+
+function nativeSqlite(): object | undefined {
+  try {
+    const driver: unknown = createRequire(import.meta.url)('sqlite3');
+    return typeof driver === 'object' && driver !== null ? driver : undefined;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND';
+}
+
+function sqliteFile(name: DatabaseName, dialectModule: object, retry?: Options['retry']): Kind {
+  return {
+    name,
+    dialect: 'sqlite',
+    isInMemory: false,
+    async connect(options) {
+      const folder = await mkdtemp(join(tmpdir(), 'sqlite-'));
+      const storage = join(folder, 'test.db');
+      const sequelize = new Sequelize({ dialect: 'sqlite', dialectModule, storage, ...options, ...(retry && { retry }) });
+      return { sequelize, stop: () => rm(folder, { recursive: true }) };
+    },
+    empty: (sequelize) =>
+      sequelize.transaction(async (transaction) => {
+        for (const table of [...tables, 'sqlite_sequence']) await sequelize.query(`DELETE FROM ${table}`, { transaction });
+      }),
+  };
+}
+
 const kinds: readonly Kind[] = [
   {
     name: 'SQLite in memory',
@@ -215,27 +252,9 @@ const kinds: readonly Kind[] = [
       }),
     empty: (sequelize) => sequelize.sync({ force: true }),
   },
-  {
-    name: 'SQLite in a file',
-    dialect: 'sqlite',
-    isInMemory: false,
-    async connect(options) {
-      const folder = await mkdtemp(join(tmpdir(), 'sqlite-'));
-      const sequelize = new Sequelize({
-        dialect: 'sqlite',
-        dialectModule: sqlite,
-        storage: join(folder, 'test.db'),
-        ...options,
-        // This build of SQLite lets a transaction that has read exclude all others. Sequelize would try five times, every 100 ms.
-        retry: { match: [/database is locked/], max: 3_000, backoffBase: 1, backoffExponent: 1 },
-      });
-      return { sequelize, stop: () => rm(folder, { recursive: true }) };
-    },
-    empty: (sequelize) =>
-      sequelize.transaction(async (transaction) => {
-        for (const table of [...tables, 'sqlite_sequence']) await sequelize.query(`DELETE FROM ${table}`, { transaction });
-      }),
-  },
+  // This build of SQLite lets a transaction that has read exclude all others. Sequelize would try five times, every 100 ms.
+  sqliteFile('SQLite in a file', sqlite, { match: [/database is locked/], max: 3_000, backoffBase: 1, backoffExponent: 1 }),
+  ...(sqlite3 === undefined ? [] : [sqliteFile('SQLite in a file by sqlite3', sqlite3)]),
   {
     name: 'PostgreSQL',
     dialect: 'postgres',

@@ -128,5 +128,5 @@ onEachDatabase(
       },
     );
   },
-  { only: ['SQLite in memory', 'PostgreSQL', 'MariaDB', 'MariaDB by mysql2'] },
+  { only: ['SQLite in memory', 'SQLite in a file by sqlite3', 'PostgreSQL', 'MariaDB', 'MariaDB by mysql2'] },
 );

@@ -167,5 +167,5 @@ onEachDatabase(
         },
       );
   },
-  { only: ['SQLite in a file', 'PostgreSQL', 'MariaDB', 'MariaDB by mysql2'] },
+  { only: ['SQLite in a file', 'SQLite in a file by sqlite3', 'PostgreSQL', 'MariaDB', 'MariaDB by mysql2'] },
 );

@@ -103,7 +103,7 @@ onEachDatabase(
       expect(recording.changes).toEqual([]);
     });
   },
-  { only: ['SQLite in memory', 'SQLite in a file'] },
+  { only: ['SQLite in memory', 'SQLite in a file', 'SQLite in a file by sqlite3'] },
 );
 
 describe('at start-up', () => {

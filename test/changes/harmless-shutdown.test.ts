@@ -54,5 +54,5 @@ onEachDatabase(
         endRecordings();
       });
   },
-  { only: ['SQLite in a file', 'PostgreSQL', 'MariaDB'] },
+  { only: ['SQLite in a file', 'SQLite in a file by sqlite3', 'PostgreSQL', 'MariaDB'] },
 );

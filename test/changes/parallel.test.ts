@@ -235,7 +235,8 @@ onEachDatabase(
       60_000 + STEPS * 200,
     );
   },
-  { connections: 8 },
+  // With sqlite3, writers that wait hold the threads that the one needs to end: after seconds even without observers.
+  { connections: 8, only: ['SQLite in memory', 'SQLite in a file', 'PostgreSQL', 'MariaDB', 'MariaDB by mysql2'] },
 );
 
 /** How many connections the pool has; SQLite has none. */
