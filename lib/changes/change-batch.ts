@@ -74,8 +74,8 @@ export class ChangeBatch {
   readonly transaction: RootTransaction | undefined;
   /** Settles when it is published, or when nothing becomes of it. */
   readonly whenPublished: Promise<void>;
-  /** Whether COMMIT may have been sent: what is looked up from here on may be newer than the transaction. */
-  isSealed = false;
+  /** When COMMIT was about to be sent: what is looked up from here on may be newer than the transaction. */
+  sealedAt: number | undefined;
   /** When it was known to be committed. */
   settledAt: number | undefined;
   #entries: Entry[] = [];
@@ -113,6 +113,15 @@ export class ChangeBatch {
   /** Rows were written that are not known: of the model itself, or rows whose list has changed. */
   miss(list?: Association, at = tick()): void {
     this.#entries.push({ missed: list ?? 'rows', at });
+  }
+
+  /** COMMIT is about to be sent, or the statement of a write outside of transactions was answered. */
+  seal(): void {
+    this.sealedAt ??= tick();
+  }
+
+  get isSealed(): boolean {
+    return this.sealedAt !== undefined;
   }
 
   /** What has to be done before COMMIT is sent. */

@@ -95,7 +95,7 @@ export class ChangeFeed {
 
   /** A batch is committed. Writers on a single connection wait until it is read, for a limited time. */
   settle(batch: ChangeBatch): Promise<void> | undefined {
-    batch.isSealed = true;
+    batch.seal();
     batch.settledAt = tick();
     for (const key of batch.summary().keys()) this.enter(batch, key);
     this.#ready.push(batch);
@@ -105,7 +105,7 @@ export class ChangeFeed {
 
   /** Nothing becomes of a batch. */
   drop(batch: ChangeBatch): void {
-    batch.isSealed = true;
+    batch.seal();
     for (const key of batch.entered) this.states.leave(key, batch);
     batch.markPublished();
   }
@@ -142,7 +142,7 @@ export class ChangeFeed {
       batch.miss();
       this.fail(error);
     }
-    batch.isSealed = true;
+    batch.seal();
   }
 
   async #readBefores(batch: ChangeBatch): Promise<void> {
@@ -215,7 +215,7 @@ export class ChangeFeed {
     const known = this.#known(batch, key, row);
     if (known === 'forgotten') return 'unknown';
     const seen = found ?? this.states.seenBetween(key, batch);
-    const change = changeOf(this.model, row, known, seen, this.states.hasOthers(key, batch));
+    const change = changeOf(this.model, row, known, seen, this.#madeByOthers(key, batch));
     if (change === 'unknown' || this.#mayHaveMoved(row, change)) return 'unknown';
     // Others have changed the row itself, and its observers have not received that yet.
     const isOfList =
@@ -225,26 +225,42 @@ export class ChangeFeed {
     return change && { change, lists: isOfList ? row.lists : undefined };
   }
 
+  /** Whether the row exists after what others have made of it that are not published yet; undefined where that is not known. */
+  #madeByOthers(key: string, batch: ChangeBatch): (boolean | undefined)[] {
+    const others = this.states.batchesOf(key).filter((other) => other !== batch);
+    return others.map((other) => other.summary().get(key)?.exists);
+  }
+
   /** Whether a row may have left groups of which nothing is known. */
   #mayHaveMoved({ lists, isNamed }: RowSummary, change: RowChange | undefined): boolean {
     return this.needsPreviousRow && change?.kind === 'update' && change.before === undefined && lists === undefined && !isNamed;
   }
 
   /** What subscribers know of a row: what was published last, or how it was before the first of those who are changing it now. */
-  #known(batch: ChangeBatch, key: string, own: RowSummary): KnownState | 'forgotten' {
-    const pending = this.states.batchesOf(key).map((other) => (other === batch ? own : other.summary().get(key)));
-    const rows = pending.filter((row) => row !== undefined);
+  #known(ownBatch: ChangeBatch, key: string, own: RowSummary): KnownState | 'forgotten' {
+    const pending = this.states.batchesOf(key).flatMap((batch) => {
+      const row = batch === ownBatch ? own : batch.summary().get(key);
+      return row === undefined ? [] : [{ batch, row }];
+    });
+    const rows = pending.map(({ row }) => row);
     const from = Math.min(own.from, ...rows.map((row) => row.from));
     const published = this.states.publishedSince(from, key);
     if (published === 'forgotten' && this.needsPreviousRow) return 'forgotten';
     const created = rows.find((row) => row.isKnown && !row.existed);
     // Whatever the order in which writers are answered: what was created before it was deleted did not exist.
-    const isNew = created !== undefined && rows.every(({ exists }) => exists !== false);
+    const isNew = created !== undefined && pending.every((other) => other.row === created || !mayDeleteBefore(other, created));
     const first = isNew ? created : (earliest(rows.filter(({ isKnown }) => isKnown)) ?? earliest(rows) ?? own);
     if (published === undefined || published === 'forgotten')
       return { exists: first.existed, row: first.before, isKnown: first.isKnown };
     return { ...published, isKnown: true };
   }
+}
+
+/** Whether a batch may have deleted a row before another one created it again: that had to wait until COMMIT was sent. */
+function mayDeleteBefore(other: { readonly batch: ChangeBatch; readonly row: RowSummary }, created: RowSummary): boolean {
+  const { batch, row } = other;
+  if (row.exists === undefined) return batch.sealedAt !== undefined && batch.sealedAt < created.from;
+  return !row.exists;
 }
 
 /** What was looked at first. */

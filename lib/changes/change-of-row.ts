@@ -9,16 +9,18 @@ import type { KnownState, RowState } from './row-states.js';
  * What a batch did to a row, as subscribers see it: the difference between what they know and the row as it is read after the commit.
  * `unknown` if that cannot be said.
  *
- * @param hasOthers - whether others have changed the row, too, and are not published yet: they say the rest
+ * @param others - whether the row exists after what others have made of it that are not published yet: they say the rest
  */
 export function changeOf(
   model: ModelStatic<Model>,
   row: RowSummary,
   known: KnownState,
   found: Model | undefined,
-  hasOthers: boolean,
+  others: readonly (boolean | undefined)[],
 ): RowChange | 'unknown' | undefined {
   const { pk, exists, last, isUnchanged, isUncertain } = row;
+  // The driver has given two keys as the same number.
+  if ([pk, ...[found, known.row, last].map((one) => one && primaryKey(model, one))].some(isRounded)) return 'unknown';
   if (found !== undefined && exists !== false) {
     if (isUncertain && known.row !== undefined && isEqual(known.row, found)) return undefined;
     if (!known.exists) return { kind: 'create', pk: keyIn(model, found, pk), before: undefined, after: found };
@@ -26,9 +28,9 @@ export function changeOf(
     return { kind: 'update', pk: keyIn(model, found, pk), before, after: found };
   }
   // It was deleted and exists again: the write that made it publishes that.
-  if (found !== undefined && (isUncertain || !hasOthers)) return undefined;
+  if (found !== undefined && (isUncertain || others.every((exists) => exists === false))) return undefined;
   if (exists === true && found === undefined) {
-    if (hasOthers || isUncertain || row.lists !== undefined) return undefined;
+    if (isUncertain || others.some((exists) => exists !== true) || row.lists !== undefined) return undefined;
     // It should be there: its key has changed, or is stored in another way, or another program has deleted it.
     if (deletionAttribute(model) === undefined || !known.isKnown) return 'unknown';
   }
@@ -46,10 +48,14 @@ export function stateOf(known: KnownState, change: RowChange | undefined): RowSt
   return { exists: true, row: change.after };
 }
 
-/** As the row has it: a key may be written in several ways. A number that JavaScript cannot hold is better as it was given. */
+/** As the row has it: a key may be written in several ways. */
 function keyIn(model: ModelStatic<Model>, row: Model, pk: PrimaryKey): PrimaryKey {
-  const key = primaryKey(model, row) ?? pk;
-  return typeof key === 'number' && !Number.isSafeInteger(key) && Number.isInteger(key) ? pk : key;
+  return primaryKey(model, row) ?? pk;
+}
+
+/** Whether a key is a number that JavaScript cannot tell from the next one. */
+function isRounded(pk: PrimaryKey | undefined): boolean {
+  return typeof pk === 'number' && Number.isInteger(pk) && !Number.isSafeInteger(pk);
 }
 
 /** Whether two states of a row are the same. */

@@ -98,7 +98,8 @@ function addInserted(
     batch.add(
       {
         pk,
-        from: before === undefined ? at : from,
+        // Others may have created the row since it was looked for.
+        from,
         existed,
         isKnown: true,
         exists: undefined,

@@ -203,7 +203,7 @@ class ConditionWrite {
    * row that the statement has written as well is seen by the count.
    */
   #isExact({ pks, rows }: Met, count: number | undefined, at: number): boolean | undefined {
-    const { where, options, readsIn } = this.#statement;
+    const { options, readsIn } = this.#statement;
     const { reader } = this.#feed;
     if (options.limit) return false;
     if (count === undefined) {
@@ -216,13 +216,22 @@ class ConditionWrite {
       return rows !== undefined && committed !== 'forgotten' ? true : undefined;
     }
     const isWithin = this.#batch.transaction !== undefined && (readsIn !== undefined || !reader.looksBefore);
-    if (isWithin || reader.isSingleConnection) {
-      const own = [...this.#batch.summary().keys()].filter((key) => !pks.has(key)).length;
-      if (count > pks.size + own) return undefined;
-      if (hasSql(where) && count !== pks.size) return undefined;
-      return count === pks.size || (rows !== undefined && (own > 0 || !countsMatches(this.#feed)));
-    }
+    if (isWithin || reader.isSingleConnection) return this.#isExactWithin({ pks, rows }, count);
     return this.#isExactBeside({ pks, rows }, count, at);
+  }
+
+  #isExactWithin({ pks, rows }: Met, count: number): boolean | undefined {
+    const { reader } = this.#feed;
+    const { where, verb } = this.#statement;
+    const seesOwn = reader.looksBefore;
+    const own = [...this.#batch.summary().keys()].filter((key) => !pks.has(key)).length;
+    if (count > pks.size + own) return undefined;
+    if (hasSql(where) && count !== pks.size) return undefined;
+    const mayDelete = verb === 'destroy' || this.#assigned.mayRestore;
+    // Others may have made rows meet the condition since the write, while it has met rows of its own transaction: the count hides that.
+    if (own > 0 && !seesOwn) return !mayDelete && rows !== undefined;
+    if (count === pks.size) return true;
+    return rows !== undefined && !mayDelete && (own > 0 || !countsMatches(this.#feed));
   }
 
   #isExactBeside({ pks, rows }: Met, count: number, at: number): boolean | undefined {

@@ -214,7 +214,8 @@ class InsertWrite {
       this.#batch.add(
         {
           ...this.#created(pk, this.#exists),
-          ...(row !== undefined && { from: this.#from }),
+          // Others may have created the row since it was looked for.
+          from: this.#from,
           existed,
           before: existed ? row : undefined,
         },

@@ -57,11 +57,6 @@ export class RowStates {
     if (pending.batches.length === 0) this.#pending.delete(key);
   }
 
-  /** Whether others have changed a row, or are about to, and are not published yet. */
-  hasOthers(key: string, batch: ChangeBatch): boolean {
-    return this.#pending.get(key)?.batches.some((other) => other !== batch) === true;
-  }
-
   /** A row that others have deleted since a batch was committed, as they read it in between. */
   seenBetween(key: string, batch: ChangeBatch): Model | undefined {
     const { settledAt = Infinity } = batch;
