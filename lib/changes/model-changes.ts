@@ -96,7 +96,7 @@ export function checkModel(model: ModelStatic<Model>): void {
     throw new TypeError(`Expected a model of Sequelize after its \`init\` or \`define\`, got ${got(model)}.`);
   const { primaryKeyAttributes, name, sequelize } = model;
   const version = String(Reflect.get(sequelize.constructor, 'version') ?? '6');
-  if (!version.startsWith('6.'))
+  if (!/^6\b/.test(version))
     throw new TypeError(`Expected ${name} to be a model of Sequelize 6, got one of Sequelize ${version}.`);
   const dialect = sequelize.getDialect();
   if (!DIALECTS.includes(dialect))

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { promisify } from 'node:util';
 
 import express, { type RequestHandler } from 'express';
-import { createChannels, crud, modelConsumer, modelSerializer, viewAsConsumer } from 'express-channels';
+import { createChannels, crud, modelConsumer, modelObserver, modelSerializer, viewAsConsumer } from 'express-channels';
 import { DataTypes, Model, Sequelize } from 'sequelize';
 
 import * as sqlite from '../../example-app/src/sqlite.js';
@@ -23,6 +23,13 @@ const given = (value: unknown) => value as never;
 
 const sequelize = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite, storage: ':memory:', logging: false });
 const Post = sequelize.define('Post', { title: DataTypes.STRING, authorId: DataTypes.INTEGER });
+
+const postOf = (database: Sequelize) => database.define('Post', { title: DataTypes.STRING });
+/** Enough of a driver to build a Sequelize with. */
+const driver = { CLOB: 1, BLOB: 2 };
+class Sequelize7 extends Sequelize {
+  static readonly version = '7.0.0-alpha.47';
+}
 
 /** Two of one program, as processes of their own: an error that nobody listens for ends them. */
 async function messageOfTakenPort(): Promise<string> {
@@ -65,6 +72,9 @@ holdSection('Starting', {
       modelConsumer(Entry, { serializer: modelSerializer(Entry, { fields: ['text'] }), actions: crud('list') }),
     );
   },
+  'A database is not supported': () =>
+    thrownBy(() => modelObserver(postOf(new Sequelize({ dialect: 'mssql', dialectModule: driver })))),
+  'A model is one of Sequelize 7': () => thrownBy(() => modelObserver(postOf(new Sequelize7({ dialect: 'postgres' })))),
   'crud() does not know the action': () => thrownBy(() => crud(given('lsit'))),
   'A serializer has no such field': () => thrownBy(() => modelSerializer(Post, { fields: ['id', 'title', 'author'] })),
 });
