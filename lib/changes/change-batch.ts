@@ -9,6 +9,8 @@ export interface RowEffect {
   readonly pk: PrimaryKey;
   /** When it was known how the row was before: when it was looked at, or, of a row that was not, when it was written. */
   readonly from: number;
+  /** When the look-up of the row was answered, if there was one. */
+  readonly readAt?: number | undefined;
   /** Whether the row existed before the write; by assumption, unless it `isKnown`. */
   readonly existed: boolean;
   readonly isKnown?: boolean;
@@ -36,6 +38,8 @@ export interface RowEffect {
 export interface InsertedRows {
   readonly identities: readonly Identity[];
   readonly from: number;
+  /** When the look-up of the rows was answered. */
+  readonly readAt: number;
   /** The rows that existed before, by their keys. */
   readonly found: ReadonlyMap<string, Model>;
   /** Whether rows that existed before are updated, and not left out. */
@@ -48,6 +52,7 @@ export interface InsertedRows {
 export interface RowSummary {
   readonly pk: PrimaryKey;
   readonly from: number;
+  readonly readAt: number;
   readonly existed: boolean;
   readonly isKnown: boolean;
   readonly exists: boolean | undefined;
@@ -81,7 +86,7 @@ export class ChangeBatch {
   #entries: Entry[] = [];
   #inserted = 0;
   readonly #lookUps: Promise<void>[] = [];
-  readonly #befores = new Map<string, { readonly row: Model | undefined; readonly from: number }>();
+  readonly #befores = new Map<string, { readonly row: Model | undefined; readonly from: number; readonly readAt: number }>();
   readonly #entered = new Set<string>();
   /** The rows that it has changed, those of rolled-back savepoints too. */
   readonly #keys = new Set<string>();
@@ -133,9 +138,9 @@ export class ChangeBatch {
     await Promise.all(this.#lookUps);
   }
 
-  /** How a row was committed before the transaction, read after a moment; undefined if it did not exist. */
+  /** How a row was committed before the transaction, as it was just read; undefined if it did not exist. @param from - when it was asked for */
   setBefore(key: string, row: Model | undefined, from: number): void {
-    if (!this.#befores.has(key)) this.#befores.set(key, { row, from });
+    if (!this.#befores.has(key)) this.#befores.set(key, { row, from, readAt: tick() });
   }
 
   knowsBefore(key: string): boolean {
@@ -178,10 +183,10 @@ export class ChangeBatch {
     return standing;
   }
 
-  /** Whether it has changed a row already. */
-  has(key: string): boolean {
+  /** Whether it has changed columns of a row already. */
+  hasChanged(key: string): boolean {
     if (!this.#keys.has(key)) return false;
-    return this.transaction?.hasUndone !== true || this.summary().has(key);
+    return this.#standing().some((one) => 'effect' in one && !isUnchanged(one.effect) && keyOf(one.effect.pk) === key);
   }
 
   /** The key of a row that it has changed. */
@@ -213,11 +218,12 @@ export class ChangeBatch {
   }
 
   #start(key: string, effect: RowEffect): RowSummary {
-    const { pk, from, existed, isKnown, before, exists, last, list, isUncertain, needsBefore, isNamed } = effect;
+    const { pk, from, readAt, existed, isKnown, before, exists, last, list, isUncertain, needsBefore, isNamed } = effect;
     const read = this.#befores.get(key);
     return {
       pk,
       from: read?.from ?? from,
+      readAt: read?.readAt ?? readAt ?? from,
       existed: read === undefined ? existed : read.row !== undefined,
       isKnown: read !== undefined || isKnown === true,
       before: read === undefined ? before : read.row,
@@ -240,13 +246,13 @@ export class ChangeBatch {
 }
 
 function merge(first: RowSummary, effect: RowEffect): RowSummary {
-  const { list, from, existed, isKnown, before, last } = effect;
+  const { list, from, readAt = from, existed, isKnown, before, last } = effect;
   const exists = effect.seesCommitted === true && first.lists === undefined ? undefined : effect.exists;
   // What changes no column, as a change of lists, has not looked at the row: the first write that has is the first that counts.
   const isFirst = !first.isKnown && first.isUnchanged && list === undefined;
   return {
     ...first,
-    ...(isFirst && { from, existed, isKnown: isKnown === true, before: before ?? first.before }),
+    ...(isFirst && { from, readAt, existed, isKnown: isKnown === true, before: before ?? first.before }),
     isUnchanged: first.isUnchanged && isUnchanged(effect),
     isUncertain: first.isUncertain && effect.isUncertain === true,
     needsBefore: first.needsBefore || effect.needsBefore === true,

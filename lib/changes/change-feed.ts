@@ -263,10 +263,10 @@ function mayDeleteBefore(other: { readonly batch: ChangeBatch; readonly row: Row
   return !row.exists;
 }
 
-/** What was looked at first. */
+/** What was read first: whoever has read what another one changed was answered after that one. */
 function earliest(rows: readonly RowSummary[]): RowSummary | undefined {
   return rows.reduce<RowSummary | undefined>(
-    (first, row) => (first === undefined || row.from < first.from ? row : first),
+    (first, row) => (first === undefined || row.readAt < first.readAt ? row : first),
     undefined,
   );
 }

@@ -81,7 +81,7 @@ async function findInserted(
 function addInserted(
   feed: ChangeFeed,
   batch: ChangeBatch,
-  { identities, found, from, updates, inserted }: InsertedRows,
+  { identities, found, from, readAt, updates, inserted }: InsertedRows,
   rows: readonly Model[],
   at: number,
 ): boolean {
@@ -100,6 +100,7 @@ function addInserted(
         pk,
         // Others may have created the row since it was looked for.
         from,
+        readAt,
         existed,
         isKnown: true,
         exists: undefined,

@@ -31,6 +31,7 @@ class ConditionWrite {
   readonly #batch: ChangeBatch;
   /** When the rows were looked at. */
   #from = tick();
+  #readAt: number | undefined;
   readonly #needsRows: boolean;
   readonly #assigned: AssignedValues;
 
@@ -135,6 +136,7 @@ class ConditionWrite {
         }),
       readsIn,
     );
+    this.#readAt = tick();
     if (found === 'too many') return found;
     const rows = byPrimaryKey(model, found);
     const pks = [...rows].map(([key, row]): [string, PrimaryKey] => [key, primaryKey(model, row) ?? key]);
@@ -175,11 +177,12 @@ class ConditionWrite {
     const isMoved = newKey !== undefined && keyOf(newKey) !== key;
     const existed = row === undefined || isThere(model, row);
     const exists = !isMoved && this.#assigned.exists(existed);
-    const isWrittenAgain = this.#batch.has(key);
+    const isWrittenAgain = this.#batch.hasChanged(key);
     this.#batch.add(
       {
         pk,
         from: this.#from,
+        readAt: this.#readAt,
         existed,
         isKnown: this.#needsRows,
         exists,

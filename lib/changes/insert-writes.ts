@@ -26,8 +26,8 @@ class InsertWrite {
   /** Whether rows that exist are updated, and not left out. */
   readonly #updates: boolean;
   readonly #isPostgres: boolean;
-  /** When the rows that exist were looked at. */
-  #from = tick();
+  /** When the rows that exist were asked for, and read. */
+  readonly #looked = { from: tick(), readAt: tick() };
   /** The keys that the rows have before they are inserted. */
   readonly #given: readonly (PrimaryKey | undefined)[];
 
@@ -104,7 +104,7 @@ class InsertWrite {
         };
         if (before) add();
         else {
-          this.#from = at;
+          this.#looked.from = at;
           const earlier = this.#batch.lookedUp();
           const lookUp = look().then(() => earlier);
           this.#batch.addLookUp(guarded(this.#feed, this.#batch, lookUp.then(add)));
@@ -137,7 +137,15 @@ class InsertWrite {
       else if (isNew === true) this.#batch.add(this.#created(pk, this.#exists));
       else {
         const existed = row === undefined || isThere(model, row);
-        this.#batch.add({ pk, from: this.#from, existed, isKnown: looks, exists: undefined, before: row, needsBefore });
+        this.#batch.add({
+          pk,
+          ...this.#looked,
+          existed,
+          isKnown: looks,
+          exists: undefined,
+          before: row,
+          needsBefore,
+        });
       }
     };
     return {
@@ -166,8 +174,11 @@ class InsertWrite {
     };
   }
 
-  #find(values: readonly UniqueValues[]): Promise<Model[]> {
-    return this.#feed.reader.lookUp((on) => findByUniqueValues(this.#feed.model, values, on), this.#statement.readsIn);
+  async #find(values: readonly UniqueValues[]): Promise<Model[]> {
+    const { model, reader } = this.#feed;
+    const rows = await reader.lookUp((on) => findByUniqueValues(model, values, on), this.#statement.readsIn);
+    this.#looked.readAt = tick();
+    return rows;
   }
 
   /** In a transaction to which nobody has subscribed yet. */
@@ -198,7 +209,7 @@ class InsertWrite {
     const isUnclear = identities.some(({ values, isOpen }) => values.length === 0 || (isOpen && inserted === undefined));
     if (isUnclear) this.#batch.miss(undefined, at);
     else if (this.#hasOnlyKeys(identities)) this.#addByKey(found, inserted, at);
-    else this.#batch.addInserted({ identities, from: this.#from, found, updates: this.#updates, inserted }, at);
+    else this.#batch.addInserted({ identities, ...this.#looked, found, updates: this.#updates, inserted }, at);
   }
 
   /** Rows that nothing but their keys can meet. */
@@ -215,7 +226,7 @@ class InsertWrite {
         {
           ...this.#created(pk, this.#exists),
           // Others may have created the row since it was looked for.
-          from: this.#from,
+          ...this.#looked,
           existed,
           before: existed ? row : undefined,
         },

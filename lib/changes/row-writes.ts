@@ -87,18 +87,20 @@ function followRow(feed: ChangeFeed, statement: WriteStatement, rows: readonly M
   const from = tick();
   const needsRow = feed.hasSubscribers && (statement.verb === 'destroy' || feed.needsPreviousRow);
   const batch = feed.batchOf(statement.transaction);
-  const isWrittenAgain = batch.has(key);
+  // Otherwise the row in hand may be older than what others have made of it.
+  const isWrittenAgain = batch.hasChanged(key);
   if (statement.transaction === undefined) feed.enter(batch, key);
   const inHand = { existed: existedInHand(model, row), row: copyOf(model, row) };
   let before: Model | undefined;
   let isKnown = false;
+  let readAt: number | undefined;
   const read = async (): Promise<void> => {
     const [found] = await feed.reader.lookUp(
       (on) =>
         findAllRows(model, { where: { [columnOf(model, model.primaryKeyAttribute)]: keyInSql(pk) }, withDeleted: true, on }),
       statement.readsIn,
     );
-    [before, isKnown] = [found, true];
+    [before, isKnown, readAt] = [found, true, tick()];
     if (statement.transaction === undefined && found !== undefined && isThere(model, found)) batch.setBefore(key, found, from);
   };
   const looks = needsRow && looksBefore(feed, statement);
@@ -111,6 +113,7 @@ function followRow(feed: ChangeFeed, statement: WriteStatement, rows: readonly M
       const effect: RowEffect = {
         pk,
         from,
+        readAt,
         existed,
         isKnown,
         exists,
