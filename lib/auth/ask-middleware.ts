@@ -4,7 +4,7 @@ import { type Application, enterApplication, hostOf } from '../http/application.
 import { DEFAULT_TIMEOUT_MS, perform } from '../http/dispatch.js';
 import type { ExchangeRequest } from '../http/exchange.js';
 import type { Handler } from '../http/handler.js';
-import { NotAuthenticated, toError } from '../protocol/errors.js';
+import { NotAuthenticated, refusalOf } from '../protocol/errors.js';
 
 /**
  * Whether an Express middleware lets a request through: it does by `next()`, and refuses by answering.
@@ -30,7 +30,7 @@ export async function askMiddleware(
     },
     next: (exchange, error) => {
       if (error !== undefined && error !== null) {
-        exchange.abort(toError(error));
+        exchange.abort(refusalOf(exchange.res, error));
         return;
       }
       verdict.passed = true;

@@ -2,10 +2,11 @@ import type { Application } from '../http/application.js';
 import { becomeExpress } from '../http/application.js';
 import { perform } from '../http/dispatch.js';
 import type { Exchange } from '../http/exchange.js';
+import { answerFinally } from '../http/final-answer.js';
 import type { Handler, Next } from '../http/handler.js';
 import type { Peer } from '../http/peer.js';
 import { Advice } from '../protocol/advice.js';
-import { ActionTimeout, toError, toErrorReply } from '../protocol/errors.js';
+import { ActionTimeout, refusalOf, toError, toErrorReply } from '../protocol/errors.js';
 import { Identity } from './identity.js';
 import type { Scope } from './scope.js';
 
@@ -83,7 +84,7 @@ export async function authenticate(
 
   const decide = async (exchange: Exchange, error: unknown): Promise<void> => {
     try {
-      if (error !== undefined && error !== null) throw toError(error);
+      if (error !== undefined && error !== null) throw refusalOf(exchange.res, error);
       const found = credentialsOf(handshake, exchange, before);
       if (options.middleware.length === 0) unasked.add(found.scope);
       await hooks.admit(found);
@@ -188,7 +189,7 @@ function refuse(exchange: Exchange, refusal: unknown, onError: (error: unknown) 
   const { status, errors, unexpected } = toErrorReply(refusal);
   if (unexpected) onError(refusal);
   if (over) return;
-  res.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify({ errors }));
+  answerFinally(exchange, { status, errors, unexpected }, refusal);
 }
 
 function splitUrl(url: string): [string, string] {

@@ -9,7 +9,7 @@ import {
 } from '../auth/permissions.js';
 import type { RequestLogin } from '../auth/request-login.js';
 import { type ActionFrame, failure, formatEnvelope, type Outcome, toActionFrame } from '../protocol/envelope.js';
-import { MethodNotAllowed, toError, toErrorReply } from '../protocol/errors.js';
+import { MethodNotAllowed, property, toErrorReply } from '../protocol/errors.js';
 import { toActionError } from '../serializers/constraint-errors.js';
 import { Consumer, type Conversation, type Frame, type Link } from './consumer.js';
 
@@ -187,7 +187,7 @@ async function readFrame(frame: Frame, actionName: ReadActionName): Promise<Acti
 
 /** That the socket has gone is no error, but the reason why an action was broken off: as it is, or as Node's own functions tell it. */
 function isAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
-  return aborted && (error === reason || toError(error).name === 'AbortError');
+  return aborted && (error === reason || property(error, 'name') === 'AbortError');
 }
 
 /** Asks permissions on behalf of an action that has run before, with the login as it is now. */

@@ -2,10 +2,19 @@ import { checkPermissions, type Permission } from '../auth/permissions.js';
 import { enterApplication, hostOf } from '../http/application.js';
 import { DEFAULT_TIMEOUT_MS, perform } from '../http/dispatch.js';
 import type { Exchange } from '../http/exchange.js';
+import { answerFinally } from '../http/final-answer.js';
 import type { Handler } from '../http/handler.js';
 import { resolvePath } from '../http/route-map.js';
-import { isObject, type Outcome } from '../protocol/envelope.js';
-import { ActionTimeout, NotFound, toError, ValidationError } from '../protocol/errors.js';
+import { failure, isObject } from '../protocol/envelope.js';
+import {
+  ActionError,
+  ActionTimeout,
+  type ErrorReply,
+  NotFound,
+  toError,
+  toErrorReply,
+  ValidationError,
+} from '../protocol/errors.js';
 import { checkKeys, got, isTextList, unexpected, VIEW_OPTIONS } from '../protocol/options.js';
 import { replyOf, watchJson } from './captured-reply.js';
 import { ActionConsumer, type ActionRun as RunOf, type BoundAction } from './action-consumer.js';
@@ -88,6 +97,7 @@ function performRoute(
     const request = run.link.login.request(target.method, url, headersFor(body), body);
 
     let printed: () => string | undefined = () => undefined;
+    let failed: ErrorReply | undefined;
     const performed = perform(handler, request, {
       timeoutMs: settings.timeoutMs,
       maxResponseBytes: settings.maxResponseBytes,
@@ -102,7 +112,7 @@ function performRoute(
         login.apply(begun.req);
       },
       next: (begun, error) => {
-        fallThrough(begun, error, run);
+        failed ??= fallThrough(begun, error, run);
       },
       onLateError: (error) => {
         report(error, run);
@@ -115,11 +125,15 @@ function performRoute(
       // Over HTTP an error, too, ends in a response, at whose end the session is saved; a request that is broken off does not.
       if (error instanceof ActionTimeout || run.link.signal.aborted) login.abandon();
       else await login.commit();
-      throw error instanceof ActionTimeout ? unanswered(`${target.method} ${path}`, settings.timeoutMs) : error;
+      if (error instanceof ActionTimeout) throw unanswered(`${target.method} ${path}`, settings.timeoutMs);
+      if (error instanceof ActionError || run.link.signal.aborted) throw error;
+      // The handler has broken its answer off. Over HTTP no status arrives, whatever the error says.
+      report(error, run);
+      return failure(toErrorReply(undefined).errors, 500);
     }
-    const reply: Outcome = replyOf(exchange, printed, settings.exposeHeaders);
+    const reply = replyOf(exchange, printed, settings.exposeHeaders);
     await login.commit();
-    return reply;
+    return failed === undefined ? reply : { ...failure(failed.errors, failed.status), headers: reply.headers };
   };
 }
 
@@ -183,15 +197,29 @@ function provide({ req }: Exchange, { args, link }: ActionRun, url: string): voi
   req.params = { ...link.login.scope.params };
 }
 
-/** Nothing in the handler has answered: there is no such thing, or an error that no error handler wanted. */
-function fallThrough(exchange: Exchange, error: unknown, run: ActionRun): void {
+/**
+ * Nothing in the handler has answered: there is no such thing, or an error that no error handler wanted. Either is answered as Express's
+ * final handler does it, so that what waits for the end of a response (sessions, loggers) meets one.
+ *
+ * @returns what the client is told; undefined if the handler had begun an answer, which is broken off
+ */
+function fallThrough(exchange: Exchange, error: unknown, run: ActionRun): ErrorReply | undefined {
+  const isError = error !== undefined && error !== null;
   if (exchange.over) {
-    if (error !== undefined && error !== null) report(error, run);
-    return;
+    if (isError) report(error, run);
+    return undefined;
   }
-  exchange.abort(error === undefined || error === null ? new NotFound() : toError(error));
+  const { res } = exchange;
+  if (res.headersSent) {
+    exchange.abort(isError ? toError(error) : new NotFound());
+    return undefined;
+  }
+  const reply = isError ? toErrorReply(error, res.statusCode) : toErrorReply(new NotFound());
+  if (reply.unexpected) report(error, run);
+  answerFinally(exchange, reply, error);
+  return reply;
 }
 
 function report(error: unknown, { link, action }: ActionRun): void {
-  link.onError(error, { scope: link.login.scope, action });
+  link.onError(toError(error), { scope: link.login.scope, action });
 }

@@ -1,5 +1,5 @@
 import { type IncomingHttpHeaders, METHODS, validateHeaderName, validateHeaderValue } from 'node:http';
-import { inspect } from 'node:util';
+import { inspect, types } from 'node:util';
 
 import { ActionTimeout } from '../protocol/errors.js';
 import { got, unexpected } from '../protocol/options.js';
@@ -52,7 +52,7 @@ export interface PerformOptions extends ExchangeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with the request and response, and with the handler's `next`, before the handler is. */
   readonly prepare?: ((exchange: Exchange, next: Next) => void) | undefined;
-  /** What `next()` does after the last handler. @default a failure of the request */
+  /** What `next()` does after the last handler, and what a throw does. @default a failure of the request */
   readonly next?: ((exchange: Exchange, error: unknown) => void) | undefined;
   /** Hears of what a handler throws after it has answered. @default a warning of the process */
   readonly onLateError?: ((error: unknown) => void) | undefined;
@@ -140,13 +140,15 @@ export function perform(handler: Handler, request: ExchangeRequest, options: Per
     };
     signal?.addEventListener('abort', onAbort);
 
-    const fail = (error: unknown): void => {
-      if (exchange.over) (options.onLateError ?? warn)(error);
-      else exchange.abort(toError(error));
-    };
     const next: Next = (error) => {
       if (options.next !== undefined) options.next(exchange, error);
       else fail(error ?? new Error('The handler called next(), and there is none after it.'));
+    };
+    const fail = (error: unknown): void => {
+      if (exchange.over) (options.onLateError ?? warn)(error);
+      // As in Express, what a handler throws goes to `next`; thrown nothing is an error, too.
+      else if (options.next !== undefined) options.next(exchange, error ?? toError(error));
+      else exchange.abort(toError(error));
     };
     try {
       options.prepare?.(exchange, next);
@@ -215,6 +217,7 @@ function toError(thrown: unknown): Error {
 
 /** An error of another realm (a `DOMException` in a test environment, say) is no `instanceof Error`. */
 function isError(thrown: unknown): thrown is Error {
+  if (types.isProxy(thrown)) return false;
   return thrown instanceof Error || (typeof thrown === 'object' && thrown !== null && 'stack' in thrown && 'message' in thrown);
 }
 

@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http';
 import { inspect, types } from 'node:util';
 
 /** What an error says to the client: a text, a list, or an object of fields, each with its list of texts. */
@@ -147,8 +148,7 @@ function throttledText(waitSeconds: number | undefined): string {
 
 /** A thrown value as an error; JavaScript lets anything be thrown. */
 export function toError(thrown: unknown): Error {
-  // An error of another realm is none of ours by `instanceof`.
-  if (thrown instanceof Error || types.isNativeError(thrown)) return thrown;
+  if (isError(thrown)) return thrown;
   return new Error(`Expected an Error to be thrown, got ${inspect(thrown, { depth: 0 })}.`, { cause: thrown });
 }
 
@@ -161,30 +161,74 @@ export interface ErrorReply {
 }
 
 /**
- * The one place that turns a throw into an answer. An {@link ActionError} is told as it is; an error that carries a `status` and
- * says `expose` (the convention of http-errors) is told with its message; of anything else the client learns nothing.
+ * The one place that turns a throw into an answer. An {@link ActionError} is told as it is. Of any other error the status is what Express's
+ * final handler would answer; only the message of one that says `expose` (the convention of http-errors) is told, of others the status in words.
+ *
+ * @param begun - the status that the handler has set on its response before it failed
  */
-export function toErrorReply(error: unknown): ErrorReply {
-  if (error instanceof ActionError)
-    return { status: error.status, errors: detailList(error.detail), unexpected: error.status >= 500 };
-  const status = exposedStatus(error);
-  if (status !== undefined) return { status, errors: [messageOf(error) ?? NEUTRAL], unexpected: status >= 500 };
-  return { status: 500, errors: [NEUTRAL], unexpected: true };
+export function toErrorReply(error: unknown, begun = 500): ErrorReply {
+  const own = ownReply(error);
+  if (own !== undefined) return own;
+  const status = statusOf(error) ?? (isErrorStatus(begun) ? begun : 500);
+  return { status, errors: [exposedText(error) ?? textOf(status)], unexpected: status >= 500 };
 }
 
-/** The status of an error that may be told to the client: by the convention of http-errors, one that says `expose`. */
-export function exposedStatus(error: unknown): number | undefined {
+/** The status that an error has by itself, as Express's final handler reads it: `status` or `statusCode`, from 400 to 599. */
+export function statusOf(error: unknown): number | undefined {
+  return [property(error, 'status'), property(error, 'statusCode')].find(isErrorStatus);
+}
+
+/**
+ * What a middleware has passed to `next`, to be thrown: its status is that of the response, if it has none by itself.
+ *
+ * @param res - the response of the middleware
+ */
+export function refusalOf({ statusCode }: { readonly statusCode: number }, error: unknown): Error {
+  const own = statusOf(error);
+  if (own === undefined ? !isErrorStatus(statusCode) : isError(error)) return toError(error);
+  const { status, errors } = toErrorReply(error, statusCode);
+  return new ActionError(errors, { status, cause: error });
+}
+
+/** Response headers that an error has by itself, as Express's final handler reads them. */
+export function headersOf(error: unknown): Readonly<Record<string, unknown>> {
+  const headers = statusOf(error) === undefined ? undefined : property(error, 'headers');
+  return typeof headers === 'object' && headers !== null ? { ...headers } : {};
+}
+
+function ownReply(error: unknown): ErrorReply | undefined {
+  if (!isError(error) || !(error instanceof ActionError)) return undefined;
+  const { status, detail } = error;
+  return { status, errors: detailList(detail), unexpected: status >= 500 };
+}
+
+function isErrorStatus(status: unknown): status is number {
+  return typeof status === 'number' && Number.isInteger(status) && status >= 400 && status <= 599;
+}
+
+function exposedText(error: unknown): string | undefined {
+  if (property(error, 'expose') !== true || statusOf(error) === undefined) return undefined;
+  const message = property(error, 'message');
+  return typeof message === 'string' && message !== '' ? message : undefined;
+}
+
+function textOf(status: number): string {
+  return status === 500 ? NEUTRAL : (STATUS_CODES[status] ?? NEUTRAL);
+}
+
+/** A property of what was thrown; that may be anything, also an object whose getters throw. */
+export function property(error: unknown, name: string): unknown {
   if (typeof error !== 'object' || error === null) return undefined;
-  if (!('expose' in error) || error.expose !== true) return undefined;
-  const status = 'status' in error ? error.status : 'statusCode' in error ? error.statusCode : undefined;
-  if (typeof status !== 'number' || !Number.isInteger(status) || status < 400 || status > 599) return undefined;
-  return status;
+  try {
+    return Reflect.get(error, name);
+  } catch {
+    return undefined;
+  }
 }
 
-/** Errors of another realm are no `Error` of ours, and what says `expose` need not be one. */
-function messageOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('message' in error)) return undefined;
-  return typeof error.message === 'string' && error.message !== '' ? error.message : undefined;
+/** Whether what was thrown is an error, of any realm. Of a Proxy nothing is sure: it may throw when it is asked. */
+export function isError(thrown: unknown): thrown is Error {
+  return !types.isProxy(thrown) && (thrown instanceof Error || types.isNativeError(thrown));
 }
 
 function detailList(detail: ErrorDetail): readonly unknown[] {

@@ -1,5 +1,5 @@
 import { isObject } from '../protocol/envelope.js';
-import { NotFound } from '../protocol/errors.js';
+import { isError, NotFound, property } from '../protocol/errors.js';
 import { FieldErrors, NON_FIELD_ERRORS } from './field-errors.js';
 
 /** How the fields of a client are called, and its rows. */
@@ -20,13 +20,14 @@ const DEFAULT_NAMING: Naming = { fieldOf: (column) => column, row: 'row' };
  * Errors are told by their names, so that it does not matter which copy of Sequelize threw them.
  */
 export function toActionError(error: unknown, naming: Naming = DEFAULT_NAMING): unknown {
-  if (!(error instanceof Error)) return error;
-  if (error.name === 'SequelizeEmptyResultError') return new NotFound('Not found', { cause: error });
+  if (!isError(error)) return error;
+  const name = property(error, 'name');
+  if (name === 'SequelizeEmptyResultError') return new NotFound('Not found', { cause: error });
   const problems = new FieldErrors();
-  if (error.name === 'SequelizeUniqueConstraintError') addDuplicate(problems, error, naming);
-  else if (error.name === 'SequelizeForeignKeyConstraintError') addReference(problems, error, naming);
-  else if (error.name === 'SequelizeExclusionConstraintError' || isCheckViolation(error)) addRefusal(problems);
-  else if (error.name === 'SequelizeValidationError') {
+  if (name === 'SequelizeUniqueConstraintError') addDuplicate(problems, error, naming);
+  else if (name === 'SequelizeForeignKeyConstraintError') addReference(problems, error, naming);
+  else if (name === 'SequelizeExclusionConstraintError' || isCheckViolation(error)) addRefusal(problems);
+  else if (name === 'SequelizeValidationError') {
     const hidden = addViolations(problems, error, naming);
     if (hidden !== undefined) return hidden;
   } else return error;
@@ -58,11 +59,12 @@ function addRefusal(problems: FieldErrors): void {
 
 /** Sequelize has no error of its own for PostgreSQL's check_violation. */
 function isCheckViolation(error: Error): boolean {
-  return driverError(error)['code'] === '23514';
+  return property(driverError(error), 'code') === '23514';
 }
 
 function driverError(error: Error): Readonly<Record<string, unknown>> {
-  return 'parent' in error && isObject(error.parent) ? error.parent : {};
+  const parent = property(error, 'parent');
+  return isObject(parent) ? parent : {};
 }
 
 function addReference(problems: FieldErrors, error: Error, { fieldOf }: Naming): void {

@@ -194,11 +194,18 @@ onEachDatabase(({ sequelize, statements }) => {
       }
     });
 
+    it('those that have a status and do not say expose by their status alone', async () => {
+      for (const consumer of throwing(() => Promise.reject(createError(503, 'secret')))) {
+        const { act, errors } = await connectTo(consumer);
+        expect(await act('fail')).toMatchObject({ errors: ['Service Unavailable'], data: null, response_status: 503 });
+        expect(errors).toEqual([expect.any(Error)]);
+      }
+    });
+
     it.each<[string, () => unknown]>([
       ['a query that fails', () => sequelize().query('SELECT secret FROM nothing', { type: QueryTypes.SELECT })],
       ['a value that the database refuses', () => User.findAll({ where: Sequelize.literal("CAST('secret' AS nothing(") })],
       ['an error of one’s own', () => Promise.reject(new Error('secret'))],
-      ['an error of http-errors that is not to be told', () => Promise.reject(createError(503, 'secret'))],
     ])('and nothing else, but the server: %s', async (_what, fail) => {
       for (const consumer of throwing(fail)) {
         const { act, errors } = await connectTo(consumer);

@@ -17,7 +17,7 @@ import {
 } from 'express-channels';
 import createError from 'http-errors';
 
-import { exposedStatus, toError, toErrorReply } from '../../lib/protocol/errors.js';
+import { statusOf, toError, toErrorReply } from '../../lib/protocol/errors.js';
 
 const NEUTRAL = 'A server error occurred.';
 
@@ -44,7 +44,7 @@ describe('each error has its status, code and text', () => {
     expect(error).toMatchObject({ name, status, code, detail: text });
     expect(toErrorReply(error)).toEqual({ status, errors: [text], unexpected: status >= 500 });
     // Error handlers of an application, and another copy of this package, know it by the convention of http-errors.
-    expect(exposedStatus(error)).toBe(status);
+    expect(statusOf(error)).toBe(status);
   });
 });
 
@@ -78,20 +78,39 @@ describe('an error that is not ours', () => {
     ['one with statusCode', Object.assign(new Error('gone'), { statusCode: 410, expose: true }), 410, 'gone'],
     ['one of another realm', runInNewContext('Object.assign(new Error("far"), { status: 409, expose: true })'), 409, 'far'],
     ['no Error at all', { status: 400, expose: true, message: 'an object' }, 400, 'an object'],
-    ['one without a text', { status: 400, expose: true, secret: 'secret' }, 400, NEUTRAL],
-    ['one with an empty text', Object.assign(new Error(''), { status: 400, expose: true }), 400, NEUTRAL],
-    ['one whose text is none', { status: 400, expose: true, message: { secret: true } }, 400, NEUTRAL],
+    ['one without a text', { status: 400, expose: true, secret: 'secret' }, 400, 'Bad Request'],
+    ['one with an empty text', Object.assign(new Error(''), { status: 400, expose: true }), 400, 'Bad Request'],
+    ['one whose text is none', { status: 400, expose: true, message: { secret: true } }, 400, 'Bad Request'],
   ];
   test.each(told)('is told if it has a status and says expose: %s', (_name, error, status, text, unexpected = false) => {
     expect(toErrorReply(error)).toEqual({ status, errors: [text], unexpected });
   });
 
+  const withStatus: [name: string, error: unknown, status: number, text: string][] = [
+    ['http-errors from 500 on', createError(503, 'secret'), 503, 'Service Unavailable'],
+    ['one with a status alone', Object.assign(new Error('secret'), { status: 404 }), 404, 'Not Found'],
+    ['one with a statusCode alone', Object.assign(new Error('secret'), { statusCode: 402 }), 402, 'Payment Required'],
+    ['one with a status that is none', Object.assign(new Error('secret'), { status: 1, statusCode: 409 }), 409, 'Conflict'],
+    ['one with a status of its own', Object.assign(new Error('secret'), { status: 499 }), 499, NEUTRAL],
+    ['one that says expose by another word', Object.assign(new Error('secret'), { status: 400, expose: 'yes' }), 400, 'Bad Request'],
+    ['what looks like ours', { name: 'ActionError', status: 400, detail: 'secret' }, 400, 'Bad Request'],
+  ]; // prettier-ignore
+  test.each(withStatus)('has its status, and the text of that: %s', (_name, error, status, text) => {
+    expect(toErrorReply(error)).toEqual({ status, errors: [text], unexpected: status >= 500 });
+  });
+
+  test('has the status of the response that was begun, if it has none', () => {
+    expect(toErrorReply(new Error('secret'), 403)).toEqual({ status: 403, errors: ['Forbidden'], unexpected: false });
+    expect(toErrorReply(createError(404, 'gone'), 403)).toEqual({ status: 404, errors: ['gone'], unexpected: false });
+    for (const begun of [200, 302, 600]) expect(toErrorReply(new Error('secret'), begun)).toMatchObject({ status: 500 });
+  });
+
+  const fail = (): never => {
+    throw new Error('a trap');
+  };
   const hidden: [name: string, error: unknown][] = [
     ['an ordinary error', new Error('secret')],
-    ['http-errors from 500 on', createError(503, 'secret')],
-    ['one with a status alone', Object.assign(new Error('secret'), { status: 404 })],
     ['one that says expose alone', Object.assign(new Error('secret'), { expose: true })],
-    ['one that says expose by another word', Object.assign(new Error('secret'), { status: 400, expose: 'yes' })],
     ['a status that is none of an error', Object.assign(new Error('secret'), { status: 200, expose: true })],
     ['a status that is none', Object.assign(new Error('secret'), { status: 4_000, expose: true })],
     ['a status that is no number', Object.assign(new Error('secret'), { status: '400', expose: true })],
@@ -99,11 +118,11 @@ describe('an error that is not ours', () => {
     ['undefined', undefined],
     ['null', null],
     ['an object', { detail: 'secret' }],
-    ['what looks like ours', { name: 'ActionError', status: 400, detail: 'secret' }],
+    ['one whose getters throw', Object.defineProperty({}, 'status', { get: () => fail() })],
+    ['a Proxy that refuses everything', new Proxy({}, { get: fail, getPrototypeOf: fail, has: fail })],
   ];
   test.each(hidden)('is a neutral 500 otherwise: %s', (_name, error) => {
     expect(toErrorReply(error)).toEqual({ status: 500, errors: [NEUTRAL], unexpected: true });
-    expect(exposedStatus(error)).toBeUndefined();
   });
 });
 
