@@ -176,7 +176,7 @@ function credentialsOf(handshake: Handshake, exchange: Exchange, before: Readonl
     encrypted: handshake.peer.encrypted === true,
     request: req,
   });
-  return { scope, identity: new Identity(req, before), exchange };
+  return { scope, identity: Identity.of(req, before), exchange };
 }
 
 function refuse(exchange: Exchange, refusal: unknown, onError: (error: unknown) => void): void {

@@ -20,7 +20,7 @@ export class RequestLogin {
 
   constructor(login: Login, identity: Identity, of?: ActionSession) {
     this.#login = login;
-    this.#identity = identity;
+    this.#identity = identity.ofAction();
     this.#of = of;
   }
 

@@ -7,6 +7,7 @@ import {
   type ConnectRequest,
   type Permission,
 } from '../auth/permissions.js';
+import { OwnScope } from '../auth/own-scope.js';
 import type { RequestLogin } from '../auth/request-login.js';
 import { type ActionFrame, failure, formatEnvelope, type Outcome, toActionFrame } from '../protocol/envelope.js';
 import { MethodNotAllowed, property, toErrorReply } from '../protocol/errors.js';
@@ -23,6 +24,8 @@ export interface ActionRun<Held> {
   readonly action: string;
   readonly requestId: unknown;
   readonly args: Readonly<Record<string, unknown>>;
+  /** The scope as this action and its permissions have it. */
+  readonly scope: OwnScope;
   /** The login as this action's requests have it; asked for once, however often it is used. */
   readonly login: () => Promise<RequestLogin>;
   /** Asks again whether the action would be allowed. @throws what refuses it */
@@ -144,9 +147,10 @@ class ActionConversation<Held> implements Conversation {
     try {
       if (action === null) throw new MethodNotAllowed('', 'Unable to find action in message body.');
       const login = new LazyLogin(link);
+      const scope = new OwnScope(link.login);
       // Where there is nobody to ask, nothing is waited for.
       if (this.#parts.permissions.length > 0 || (bound?.permissions.length ?? 0) > 0)
-        await this.#ask(permissionRequest(link, action, args, login), bound, login);
+        await this.#ask(permissionRequest(link, scope, action, args, login), bound, login);
       if (bound === undefined) throw new MethodNotAllowed(action);
       return await bound.perform({
         link,
@@ -154,6 +158,7 @@ class ActionConversation<Held> implements Conversation {
         action,
         requestId,
         args,
+        scope,
         login: () => login.begin(),
         permit: () => permit(link, [...this.#parts.permissions, ...bound.permissions], action, args),
       });
@@ -194,7 +199,9 @@ function isAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
 function permit(link: Link, permissions: readonly Permission[], action: string, args: ActionFrame['args']): true | Promise<void> {
   if (permissions.length === 0) return true;
   const login = new LazyLogin(link);
-  return checkAction(permissions, permissionRequest(link, action, args, login)).finally(() => login.commit());
+  return checkAction(permissions, permissionRequest(link, new OwnScope(link.login), action, args, login)).finally(() =>
+    login.commit(),
+  );
 }
 
 /** The login of one action, begun when it is first asked for. */
@@ -217,15 +224,22 @@ class LazyLogin {
   }
 }
 
-function permissionRequest(link: Link, action: string, args: ActionFrame['args'], login: LazyLogin): ActionRequest {
-  const { scope } = link.login;
+function permissionRequest(
+  link: Link,
+  own: OwnScope,
+  action: string,
+  args: ActionFrame['args'],
+  login: LazyLogin,
+): ActionRequest {
   return {
-    scope,
+    get scope() {
+      return own.current;
+    },
     action,
     args,
     passes: async (middleware, method) => {
       const requestLogin = await login.begin();
-      return askMiddleware(middleware, link.login.request(method, scope.path), link.app, (req) => {
+      return askMiddleware(middleware, link.login.request(method, link.login.scope.path), link.app, (req) => {
         requestLogin.apply(req);
       });
     },

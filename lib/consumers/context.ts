@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 
+import { OwnScope } from '../auth/own-scope.js';
 import type { Scope } from '../auth/scope.js';
 import { formatEnvelope, type Outcome, success, toJson } from '../protocol/envelope.js';
 import type { ActionContext, ConsumerContext, ReplyOptions } from '../observers/consumer-context.js';
@@ -21,16 +22,17 @@ export class ConnectionContext implements ConsumerContext {
   readonly state: unknown;
   readonly #link: Link;
   readonly #held: Held;
+  readonly #scope: OwnScope;
 
-  constructor(link: Link, held: Held) {
+  constructor(link: Link, held: Held, scope = new OwnScope(link.login)) {
     this.#link = link;
+    this.#scope = scope;
     this.#held = held;
     this.state = held.state();
   }
 
-  /** The scope of the moment: a login may be revalidated while an action runs. */
   get scope(): Scope {
-    return this.#link.login.scope;
+    return this.#scope.current;
   }
 
   get signal(): AbortSignal {
@@ -77,7 +79,7 @@ export class RunningContext extends ConnectionContext implements ActionContext, 
   readonly #run: ActionRun<Held>;
 
   constructor(run: ActionRun<Held>, transaction: unknown) {
-    super(run.link, run.held);
+    super(run.link, run.held, run.scope);
     this.#run = run;
     this.action = run.action;
     this.requestId = run.requestId;

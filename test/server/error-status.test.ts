@@ -8,6 +8,12 @@ type Fail = (res: Response) => unknown;
 
 const secret = (more: object) => Object.assign(new Error('secret'), more);
 
+/** An error, after the status of the response was set. */
+const after = (res: Response, status: number, error: Error): Error => {
+  res.status(status);
+  return error;
+};
+
 /** What a handler passes to `next`, or throws. */
 const failures: readonly [name: string, fail: Fail][] = [
   ['an error', () => new Error('secret')],
@@ -24,10 +30,10 @@ const failures: readonly [name: string, fail: Fail][] = [
   ['http-errors from 500 on', () => createError(502, 'secret')],
   ['an object', () => ({ status: 404, message: 'secret' })],
   ['a text', () => 'secret'],
-  ['the status of the response', (res) => res.status(403) && new Error('secret')],
-  ['the status of the response from 500 on', (res) => res.status(507) && new Error('secret')],
-  ['the status of the response, which is none of an error', (res) => res.status(302) && new Error('secret')],
-  ['a status of its own beside that of the response', (res) => res.status(403) && secret({ status: 404 })],
+  ['the status of the response', (res) => after(res, 403, new Error('secret'))],
+  ['the status of the response from 500 on', (res) => after(res, 507, new Error('secret'))],
+  ['the status of the response, which is none of an error', (res) => after(res, 302, new Error('secret'))],
+  ['a status of its own beside that of the response', (res) => after(res, 403, secret({ status: 404 }))],
   ['headers', () => secret({ status: 429, headers: { 'Retry-After': '7' } })],
 ];
 
