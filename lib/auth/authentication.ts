@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 import type { Application } from '../http/application.js';
 import { becomeExpress } from '../http/application.js';
 import { perform } from '../http/dispatch.js';
@@ -9,6 +11,8 @@ import { Advice } from '../protocol/advice.js';
 import { ActionTimeout, refusalOf, toError, toErrorReply } from '../protocol/errors.js';
 import { Identity } from './identity.js';
 import type { Scope } from './scope.js';
+import { expiryOf } from './token-expiry.js';
+import { isPresent } from './user.js';
 
 /** The request that opened a socket. */
 export interface Handshake {
@@ -24,6 +28,8 @@ export interface Handshake {
 export interface Credentials {
   readonly scope: Scope;
   readonly identity: Identity;
+  /** When the token says that it ends, in milliseconds since 1970; undefined if it does not say. */
+  readonly expiresAt: number | undefined;
   /** The request as the middleware left it. */
   readonly exchange: Exchange;
 }
@@ -34,6 +40,8 @@ export interface AuthenticationOptions {
   readonly middleware: readonly Handler[];
   /** Milliseconds for all of the middleware together. */
   readonly timeoutMs: number;
+  /** Who the user of a request is. */
+  readonly userOf: (req: IncomingMessage) => unknown;
   readonly onError: (error: unknown) => void;
 }
 
@@ -85,7 +93,7 @@ export async function authenticate(
   const decide = async (exchange: Exchange, error: unknown): Promise<void> => {
     try {
       if (error !== undefined && error !== null) throw refusalOf(exchange.res, error);
-      const found = credentialsOf(handshake, exchange, before);
+      const found = credentialsOf(handshake, exchange, before, options.userOf);
       if (options.middleware.length === 0) unasked.add(found.scope);
       await hooks.admit(found);
       if (exchange.over) return;
@@ -162,10 +170,17 @@ function inTurn(middleware: readonly Handler[], onError: (error: unknown) => voi
   };
 }
 
-function credentialsOf(handshake: Handshake, exchange: Exchange, before: ReadonlySet<PropertyKey>): Credentials {
+function credentialsOf(
+  handshake: Handshake,
+  exchange: Exchange,
+  before: ReadonlySet<PropertyKey>,
+  userOf: AuthenticationOptions['userOf'],
+): Credentials {
   const { req } = exchange;
   const [path, search] = splitUrl(handshake.url);
-  const user: unknown = 'user' in req ? req.user : undefined;
+  const user = userOf(req);
+  if (user instanceof Promise)
+    throw new TypeError('Expected `user` to return who the user is, got a promise: find it in a middleware.');
   const scope: Scope = Object.freeze({
     path,
     params: Object.freeze({ ...handshake.params }),
@@ -176,7 +191,7 @@ function credentialsOf(handshake: Handshake, exchange: Exchange, before: Readonl
     encrypted: handshake.peer.encrypted === true,
     request: req,
   });
-  return { scope, identity: Identity.of(req, before), exchange };
+  return { scope, identity: Identity.of(req, before), expiresAt: expiryOf(req, user), exchange };
 }
 
 function refuse(exchange: Exchange, refusal: unknown, onError: (error: unknown) => void): void {
@@ -207,11 +222,6 @@ function queryOf(search: string): Record<string, string | readonly string[]> {
   }
   for (const value of query.values()) Object.freeze(value);
   return Object.fromEntries(query);
-}
-
-/** Whether a login middleware has found somebody; passport leaves undefined, others null or false. */
-export function isPresent(user: unknown): user is Express.User {
-  return user !== undefined && user !== null && user !== false;
 }
 
 function ignore(): void {

@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import type { IncomingMessage } from 'node:http';
 
 import type { ExchangeRequest, RequestBody } from '../http/exchange.js';
 import { CloseCode } from '../protocol/close-code.js';
@@ -10,7 +10,6 @@ import {
   type AuthenticationOptions,
   type Credentials,
   type Handshake,
-  isPresent,
 } from './authentication.js';
 import { replaceBearerToken } from './bearer-token.js';
 import { forwardedHeaders } from './forwarded-headers.js';
@@ -20,11 +19,15 @@ import type { ConnectRequest } from './permissions.js';
 import { RequestLogin } from './request-login.js';
 import type { Revocations } from './revocations.js';
 import type { Scope } from './scope.js';
+import { ExpiryWatch } from './token-expiry.js';
+import { isPresent } from './user.js';
 
 /** Options of a {@link Login}. */
 export interface LoginOptions extends AuthenticationOptions {
   /** Further headers of the handshake that travel with actions. */
   readonly forwardHeaders: readonly string[];
+  /** Whether two users are the same. */
+  readonly isSameUser: (one: Express.User | undefined, other: Express.User | undefined) => boolean;
   /** Ends of sessions, of all logins. */
   readonly revocations: Revocations;
 }
@@ -49,7 +52,14 @@ export class Login {
   #onEnd: ((code: CloseCode) => void) | undefined;
   #unwatch: (() => void) | undefined;
   #ended = false;
-  #revalidating = false;
+  #asking: Promise<void> | undefined;
+  #expiresAt: number | undefined;
+  readonly #expiry = new ExpiryWatch(async () => {
+    // A question from before that moment says nothing.
+    await this.#asking;
+    await this.revalidate();
+    return !this.#ended && this.#onEnd !== undefined;
+  });
 
   private constructor(
     handshake: Handshake,
@@ -63,6 +73,7 @@ export class Login {
     this.#admit = admit;
     this.#scope = credentials.scope;
     this.#identity = credentials.identity;
+    this.#expiresAt = credentials.expiresAt;
     this.#session = session;
     this.#headerLines = forwardedHeaders(handshake.headerLines, options.forwardHeaders);
   }
@@ -96,8 +107,10 @@ export class Login {
   watch(onEnd: (code: CloseCode) => void): () => void {
     this.#onEnd = onEnd;
     this.#watchSession();
+    this.#expiry.begin(this.#expiresAt);
     return () => {
       this.#onEnd = undefined;
+      this.#expiry.end();
       this.#unwatch?.();
       this.#unwatch = undefined;
     };
@@ -130,9 +143,15 @@ export class Login {
    * found otherwise (a new role, for instance). What fails for other reasons (a database that is away) is reported, and asked again
    * the next time.
    */
-  async revalidate(): Promise<void> {
-    if (this.#revalidating || this.#ended) return;
-    this.#revalidating = true;
+  revalidate(): Promise<void> {
+    if (this.#ended) return Promise.resolve();
+    this.#asking ??= this.#askAgain().finally(() => {
+      this.#asking = undefined;
+    });
+    return this.#asking;
+  }
+
+  async #askAgain(): Promise<void> {
     const [handshake, session] = [this.#handshake, this.#session];
     try {
       const credentials = await this.#authenticateAgain(handshake);
@@ -143,8 +162,6 @@ export class Login {
       else this.#take(credentials);
     } catch (error) {
       this.#options.onError(error);
-    } finally {
-      this.#revalidating = false;
     }
   }
 
@@ -157,7 +174,7 @@ export class Login {
     const handshake = { ...this.#handshake, headerLines: replaceBearerToken(this.#handshake.headerLines, token) };
     const credentials = await this.#authenticateAgain(handshake);
     if (credentials instanceof Error) throw new AuthenticationFailed();
-    if (this.#scope.user !== undefined && !isSameUser(this.#scope.user, credentials.scope.user)) {
+    if (this.#scope.user !== undefined && !this.#options.isSameUser(this.#scope.user, credentials.scope.user)) {
       throw new PermissionDenied('The token belongs to another user.');
     }
     this.#handshake = handshake;
@@ -166,13 +183,15 @@ export class Login {
   }
 
   /** An action has logged in or out, or came by a session: what follows has it too. */
-  follow(session: LoginSession | undefined, user: unknown): void {
+  follow(session: LoginSession | undefined, req: IncomingMessage): void {
     const before = this.#scope.user;
+    const user = this.#options.userOf(req);
     this.#session = session;
     this.#watchSession();
-    this.#identity.setUser(user);
+    this.#identity.setUser(Reflect.get(req, 'user'));
     this.#scope = Object.freeze({ ...this.#scope, user: isPresent(user) ? user : undefined });
-    if (session === undefined || (before !== undefined && !isSameUser(before, this.#scope.user))) this.#ended = true;
+    if (session === undefined || (before !== undefined && !this.#options.isSameUser(before, this.#scope.user)))
+      this.#ended = true;
   }
 
   /** Called by an action's login when it is done. */
@@ -232,13 +251,15 @@ export class Login {
     return statusCode === 403 ? new PermissionDenied() : new NotAuthenticated();
   }
 
-  #take({ scope, identity }: Credentials): void {
-    if (this.#scope.user !== undefined && !isSameUser(this.#scope.user, scope.user)) {
+  #take({ scope, identity, expiresAt }: Credentials): void {
+    if (this.#scope.user !== undefined && !this.#options.isSameUser(this.#scope.user, scope.user)) {
       this.#end(CloseCode.loginEnded);
       return;
     }
     this.#scope = scope;
     this.#identity = identity;
+    this.#expiresAt = expiresAt;
+    if (this.#onEnd !== undefined) this.#expiry.begin(expiresAt);
   }
 }
 
@@ -260,16 +281,4 @@ function connectRequest(handshake: Handshake, options: LoginOptions, { scope, id
       });
     },
   };
-}
-
-/** Two users are the same if they have the same id or, without any, the same content. */
-function isSameUser(one: unknown, other: unknown): boolean {
-  if (!isPresent(one) || !isPresent(other)) return isPresent(one) === isPresent(other);
-  if (typeof one !== 'object' || typeof other !== 'object') return one === other;
-  for (const key of ['id', 'pk', '_id', 'sub', 'uuid', 'username', 'email']) {
-    const first: unknown = Reflect.get(one, key);
-    const second: unknown = Reflect.get(other, key);
-    if (first !== undefined || second !== undefined) return String(first) === String(second);
-  }
-  return isDeepStrictEqual(one, other);
 }

@@ -1,6 +1,6 @@
-import { isPresent } from './authentication.js';
 import { ownCopy } from './own-copy.js';
 import type { Scope } from './scope.js';
+import { isPresent } from './user.js';
 
 /** The scope of a connection as one action, or one other handler, has it: nobody else sees what it writes on the user. */
 export class OwnScope {

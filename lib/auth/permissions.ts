@@ -2,8 +2,9 @@ import type { Handler } from '../http/handler.js';
 import { isObject } from '../protocol/envelope.js';
 import { PermissionDenied, toErrorReply } from '../protocol/errors.js';
 import { checkKeys, got, unexpected } from '../protocol/options.js';
-import { adviseOfLogin, isPresent } from './authentication.js';
+import { adviseOfLogin } from './authentication.js';
 import type { Scope } from './scope.js';
+import { isPresent } from './user.js';
 
 /** What a connect rule is asked about. */
 export interface ConnectRequest {

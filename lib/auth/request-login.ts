@@ -51,6 +51,6 @@ export class RequestLogin {
     if (req === undefined || this.#login.ended) return;
     const before = this.#of?.session;
     const after = before === undefined ? LoginSession.of(req) : await before.commit(req, this.#before);
-    if (after !== before) this.#login.follow(after, 'user' in req ? req.user : undefined);
+    if (after !== before) this.#login.follow(after, req);
   }
 }

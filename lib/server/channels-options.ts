@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 import type { BearerTokenOptions } from '../auth/bearer-token.js';
 import { checkForwardedHeaders } from '../auth/forwarded-headers.js';
 import type { SessionStore } from '../auth/login-session.js';
@@ -21,6 +23,20 @@ export interface ChannelsOptions {
   readonly origins?: AllowedOrigins;
   /** Where a handshake may carry a bearer token besides its `Authorization` header. @default only there */
   readonly bearerToken?: BearerTokenOptions;
+  /**
+   * Who the user of a handshake is, where its middleware leaves that elsewhere. What it throws refuses the handshake.
+   *
+   * @default req.user, or else req.auth
+   */
+  readonly user?: (req: IncomingMessage) => unknown;
+  /**
+   * Whether two users are the same: a socket whose login has become another user's is closed with 4401, and a renewed token of another user is
+   * refused with 403.
+   *
+   * @default by the first of id, pk, _id, sub, uuid, userId, user_id, uid, username, email, within the same tenant and issuer; without any by
+   * their content
+   */
+  readonly sameUser?: (one: Express.User | undefined, other: Express.User | undefined) => boolean;
   /** How often the login of a socket is asked again, in milliseconds; false for never. @default { everyMs: 30_000 } */
   readonly revalidate?: { readonly everyMs: number } | false;
   /** Whether clients may renew their bearer token by `{ action: 'reauthenticate', token }`. @default false */
@@ -68,6 +84,8 @@ const SHAPES: Readonly<Record<keyof ChannelsOptions, Shape>> = {
     fits: (value) => isTextList(value) || typeof value === 'function',
   },
   bearerToken: { expected: "an object such as { protocol: 'bearer' }", fits: isObject },
+  user: { expected: 'a function', fits: (value) => typeof value === 'function' },
+  sameUser: { expected: 'a function', fits: (value) => typeof value === 'function' },
   revalidate: INTERVAL,
   reauthenticate: { expected: 'true or false', fits: (value) => typeof value === 'boolean' },
   forwardHeaders: { expected: "a list of names such as ['x-tenant']", fits: isTextList },

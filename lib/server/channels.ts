@@ -7,6 +7,8 @@ import type { WebSocket } from 'ws';
 
 import type { Login } from '../auth/login.js';
 import { Revocations } from '../auth/revocations.js';
+import { isSameUser } from '../auth/same-user.js';
+import { userOf } from '../auth/user.js';
 import { Consumer } from '../consumers/consumer.js';
 import { type GroupMessage, sendToGroup } from '../consumers/groups.js';
 import { type Application, defaultApplication, isApplication, isRouter } from '../http/application.js';
@@ -81,6 +83,8 @@ export class Channels {
         timeoutMs: options.handshakeTimeoutMs ?? 10_000,
         forwardHeaders: options.forwardHeaders ?? [],
         revocations: this.#revocations,
+        userOf: options.user ?? userOf,
+        isSameUser: options.sameUser ?? isSameUser,
         onError: onOwnError,
       },
       opened: (socket, transport, login, consumer) => {

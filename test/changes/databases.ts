@@ -223,8 +223,9 @@ function nativeSqlite(): object | undefined {
   }
 }
 
+/** Errors of `require` are of another realm in jest. */
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND';
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'MODULE_NOT_FOUND';
 }
 
 function sqliteFile(name: DatabaseName, dialectModule: object, retry?: Options['retry']): Kind {

@@ -315,7 +315,7 @@ describe('docs/LOGIN.md', () => {
 
   test('options and permissions are what they are said to be', async () => {
     const app = express();
-    for (const index of [4, 6]) {
+    for (const index of [4, 5, 6, 8]) {
       const { channels } = await runBlock(block('docs/LOGIN.md', index), { app, createChannels }, ['channels']);
       keep(channels);
     }
@@ -326,7 +326,7 @@ describe('docs/LOGIN.md', () => {
         else res.sendStatus(403);
       };
     const names = ['isNurse', 'membersOnly', 'asOverHttp', 'rule'];
-    const rules = await runBlock(block('docs/LOGIN.md', 5), { requireRole, router: plainRouter() }, [...names, 'users']);
+    const rules = await runBlock(block('docs/LOGIN.md', 7), { requireRole, router: plainRouter() }, [...names, 'users']);
     const channels = keep(createChannels(app));
     channels.use(asUser);
     for (const name of names) {

@@ -32,7 +32,7 @@ const given = (value: unknown) => value as never;
 
 describe('an option that createChannels() would not read, or could not mean, is told at start-up', () => {
   const OPTIONS =
-    'Options are: layer, sessionStore, origins, bearerToken, revalidate, reauthenticate, forwardHeaders, handshakeTimeoutMs, heartbeat, limits, rate, onError.';
+    'Options are: layer, sessionStore, origins, bearerToken, user, sameUser, revalidate, reauthenticate, forwardHeaders, handshakeTimeoutMs, heartbeat, limits, rate, onError.';
   const LIMITS = 'Options are: maxFrameBytes, maxQueuedFrames, maxQueuedEvents, maxQueuedBytes, maxMalformedFrames.';
   test.each<[options: unknown, message: string]>([
     [5, 'Expected the options of createChannels() to be an object, got 5.'],

@@ -1,0 +1,12 @@
+import type { IncomingMessage } from 'node:http';
+
+/** Where login middleware leaves the user: passport at `req.user`, express-jwt at `req.auth`. */
+export function userOf(req: IncomingMessage): unknown {
+  const places = ['user', 'auth'].map((name): unknown => Reflect.get(req, name));
+  return places.find(isPresent);
+}
+
+/** Whether a login middleware has found somebody; passport leaves undefined, others null or false. */
+export function isPresent(user: unknown): user is Express.User {
+  return user !== undefined && user !== null && user !== false;
+}
