@@ -27,7 +27,7 @@ import { observeChanges } from '../../lib/changes/model-changes.js';
 import type { ChangeListener, RowChange } from '../../lib/changes/row-change.js';
 import { mariadbMissing, startMariadb, type Mariadb } from '../support/mariadb.js';
 import { postgresMissing, startPostgres } from '../support/postgres.js';
-import { describeRequiring } from '../support/requirement.js';
+import { describeRequiring, isThorough } from '../support/requirement.js';
 
 export class Thing extends Model<InferAttributes<Thing>, InferCreationAttributes<Thing>> {
   declare id: CreationOptional<number>;
@@ -200,9 +200,8 @@ interface Connected {
 /** How long the connections are waited for at the end. */
 const CLOSE_MS = 2_000;
 
-/** Another driver of a database takes as long again: `npm run test:all` and CI leave nothing out. */
+/** Another driver of a database takes as long again. */
 const SECOND_DRIVERS: readonly DatabaseName[] = ['MariaDB by mysql2', 'SQLite in a file by sqlite3'];
-const isThorough = process.env['EXPRESS_CHANNELS_REQUIRE_ALL'] === '1';
 
 /** Those that refer to others come first. */
 const tables = ['room_users', 'things', 'notes', 'rooms', 'users'] as const;

@@ -2,6 +2,7 @@ import { type Association, type Model, type ModelStatic, QueryTypes, type Sequel
 import { notifyChanged } from '../../lib/changes/model-changes.js';
 import type { RowChange } from '../../lib/changes/row-change.js';
 import { type Random, seeded } from '../support/random.js';
+import { isThorough } from '../support/requirement.js';
 import { until } from '../support/socket-client.js';
 import { onEachDatabase, record, type Recording } from './databases.js';
 import { createItems, defineItems, Item, ItemTag, Tag } from './parallel-models.js';
@@ -9,7 +10,7 @@ import { readTables, type Replica, RoomReplica, RowReplica, TagReplica, type Tab
 import { findDeadlocksAtOnce, planned, type Round, within, Workers } from './parallel-workers.js';
 
 /** How many transactions and writes outside of any, observed; `npm run bench:changes` asks for more. */
-const STEPS = Number(process.env['CHANGES_STEPS'] ?? 60);
+const STEPS = Number(process.env['CHANGES_STEPS'] ?? (isThorough ? 60 : 30));
 const STEPS_PER_ROUND = 30;
 
 /** How much longer than without observers a statement or a COMMIT may take. */

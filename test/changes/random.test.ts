@@ -1,12 +1,13 @@
 import type { Sequelize, Transaction } from 'sequelize';
 import { notifyChanged } from '../../lib/changes/model-changes.js';
 import { seeded, type Random } from '../support/random.js';
+import { isThorough } from '../support/requirement.js';
 import { until } from '../support/socket-client.js';
 import { Note, onEachDatabase, record, Room, Thing, User, type Recording } from './databases.js';
 import { noteTouchedRow, noteTouchedRows, takeTouchedRows } from './touched-rows.js';
 
 /** How many transactions and writes outside of any; `npm run bench:changes` asks for more. */
-const STEPS = Number(process.env['CHANGES_STEPS'] ?? 60);
+const STEPS = Number(process.env['CHANGES_STEPS'] ?? (isThorough ? 60 : 30));
 
 type Row = Thing | Note | Room;
 const models = [Thing, Note, Room] as const;

@@ -3,7 +3,7 @@ import { openDatabase } from '../../example-app/src/database.js';
 import { Patient, User } from '../../example-app/src/models.js';
 import { seed } from '../../example-app/src/seed.js';
 import { postgresMissing, startPostgres, type Postgres } from '../support/postgres.js';
-import { describeRequiring } from '../support/requirement.js';
+import { describeRequiring, isThorough } from '../support/requirement.js';
 
 /** Declares the tests once for each database that the example app runs on; `reset` brings back the seeded rows and their ids. */
 export function onEachDatabase(tests: (reset: () => Promise<void>, name: 'SQLite' | 'PostgreSQL') => void): void {
@@ -29,6 +29,7 @@ export function onEachDatabase(tests: (reset: () => Promise<void>, name: 'SQLite
     tests(reset, 'SQLite');
   });
 
+  if (!isThorough) return;
   describeRequiring(postgresMissing, 'on PostgreSQL', () => {
     let postgres: Postgres;
     beforeAll(async () => {

@@ -1,6 +1,9 @@
 /** Programs that not every machine has: with this set, a missing one fails the tests that need it. */
 const requireAll = process.env['EXPRESS_CHANNELS_REQUIRE_ALL'] === '1';
 
+/** Whether what takes its time runs, too, such as the same tests with a second driver: `npm run test:all` and CI leave nothing out. */
+export const isThorough = requireAll;
+
 /**
  * Declares tests that need a program of the machine. Where it is missing they are not left out in silence: one test in
  * their place prints what was skipped and why, and fails if everything is required.
