@@ -182,6 +182,16 @@ export class Login {
     this.#take(credentials);
   }
 
+  /** Whether a request of this login has a user. */
+  hasUser(req: IncomingMessage): boolean {
+    return isPresent(this.#options.userOf(req));
+  }
+
+  /** An action has logged out: the socket is closed behind its reply. */
+  leave(): void {
+    this.#ended = true;
+  }
+
   /** An action has logged in or out, or came by a session: what follows has it too. */
   follow(session: LoginSession | undefined, req: IncomingMessage): void {
     const before = this.#scope.user;

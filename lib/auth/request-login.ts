@@ -16,6 +16,8 @@ export class RequestLogin {
   readonly #identity: Identity;
   readonly #of: ActionSession | undefined;
   #req: IncomingMessage | undefined;
+  /** Whether there was a user before the handler. */
+  #hadUser = false;
   #before = '';
 
   constructor(login: Login, identity: Identity, of?: ActionSession) {
@@ -29,6 +31,7 @@ export class RequestLogin {
     const earlier = this.#req;
     this.#req = req;
     this.#identity.applyTo(req);
+    this.#hadUser = this.#login.hasUser(req);
     if (earlier !== undefined) passSession(earlier, req);
     else if (this.#of !== undefined) this.#before = this.#of.session.inflate(req, this.#of.data);
   }
@@ -52,5 +55,7 @@ export class RequestLogin {
     const before = this.#of?.session;
     const after = before === undefined ? LoginSession.of(req) : await before.commit(req, this.#before);
     if (after !== before) this.#login.follow(after, req);
+    // A session that lives in a cookie does not say that it has ended; neither does one that stays, without its user.
+    if (this.#hadUser && !this.#login.hasUser(req)) this.#login.leave();
   }
 }

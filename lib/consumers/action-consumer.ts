@@ -9,7 +9,7 @@ import {
 } from '../auth/permissions.js';
 import { OwnScope } from '../auth/own-scope.js';
 import type { RequestLogin } from '../auth/request-login.js';
-import { type ActionFrame, failure, formatEnvelope, type Outcome, toActionFrame } from '../protocol/envelope.js';
+import { type ActionFrame, failure, formatEnvelope, isObject, type Outcome, toActionFrame } from '../protocol/envelope.js';
 import { MethodNotAllowed, property, toErrorReply } from '../protocol/errors.js';
 import { toActionError } from '../serializers/constraint-errors.js';
 import { Consumer, type Conversation, type Frame, type Link } from './consumer.js';
@@ -23,7 +23,10 @@ export interface ActionRun<Held> {
   readonly held: Held;
   readonly action: string;
   readonly requestId: unknown;
-  readonly args: Readonly<Record<string, unknown>>;
+  /** All other keys of the frame, as the client sent them. */
+  readonly args: Frame;
+  /** What the schema of the action has made of them; the same, without one. */
+  readonly parsed: unknown;
   /** The scope as this action and its permissions have it. */
   readonly scope: OwnScope;
   /** The login as this action's requests have it; asked for once, however often it is used. */
@@ -36,8 +39,10 @@ export interface ActionRun<Held> {
 export interface BoundAction<Held> {
   /** What it throws becomes the reply; undefined means that all has been answered. */
   readonly perform: (run: ActionRun<Held>) => Promise<Outcome | undefined>;
-  /** Asked after those of the consumer. */
+  /** Asked after those of the consumer, with the arguments as they are parsed. */
   readonly permissions: readonly Permission[];
+  /** Parses the arguments; undefined if they are left as they are. @throws what answers bad ones */
+  readonly parse: ((args: Frame) => Promise<unknown>) | undefined;
   /** Whether the next frame does not wait for it. */
   readonly detached: boolean;
 }
@@ -148,19 +153,24 @@ class ActionConversation<Held> implements Conversation {
       if (action === null) throw new MethodNotAllowed('', 'Unable to find action in message body.');
       const login = new LazyLogin(link);
       const scope = new OwnScope(link.login);
+      const by = { login, scope };
+      const { permissions } = this.#parts;
       // Where there is nobody to ask, nothing is waited for.
-      if (this.#parts.permissions.length > 0 || (bound?.permissions.length ?? 0) > 0)
-        await this.#ask(permissionRequest(link, scope, action, args, login), bound, login);
+      const isAsked =
+        permissions.length > 0 || (bound !== undefined && (bound.permissions.length > 0 || bound.parse !== undefined));
+      const questions = isAsked ? await this.#admit(action, args, bound, by) : [];
       if (bound === undefined) throw new MethodNotAllowed(action);
+      const last = questions.at(-1);
       return await bound.perform({
         link,
         held: this.#held,
         action,
         requestId,
         args,
+        parsed: last === undefined ? args : last.parsed,
         scope,
         login: () => login.begin(),
-        permit: () => permit(link, [...this.#parts.permissions, ...bound.permissions], action, args),
+        permit: () => this.#permit(questions, action),
       });
     } catch (thrown) {
       const error = toActionError(thrown);
@@ -172,17 +182,46 @@ class ActionConversation<Held> implements Conversation {
     }
   }
 
-  async #ask(request: ActionRequest, bound: BoundAction<Held> | undefined, login: LazyLogin): Promise<void> {
+  /** Asks again on behalf of an action that has run before, with the login as it is now. */
+  #permit(questions: readonly Question[], action: string): true | Promise<void> {
+    if (questions.every(({ permissions }) => permissions.length === 0)) return true;
+    const login = new LazyLogin(this.#link);
+    return this.#ask(questions, action, { login, scope: new OwnScope(this.#link.login) }).finally(() => login.commit());
+  }
+
+  /** Asks the permissions of the consumer, then parses the arguments, then asks those of the action. Returns what was asked. */
+  async #admit(action: string, args: Frame, bound: BoundAction<Held> | undefined, by: Asking): Promise<readonly Question[]> {
     try {
-      await checkAction(this.#parts.permissions, request);
-      if (bound !== undefined) await checkAction(bound.permissions, request);
-      else throw new MethodNotAllowed(request.action);
+      const first = { permissions: this.#parts.permissions, parsed: args };
+      await this.#ask([first], action, by);
+      if (bound === undefined) throw new MethodNotAllowed(action);
+      const parsed = bound.parse === undefined ? args : await bound.parse(args);
+      const second = { permissions: bound.permissions, parsed };
+      await this.#ask([second], action, by);
+      return [first, second];
     } catch (refusal) {
       // Over HTTP a refusal, too, is a response, at whose end the session is saved.
-      await login.commit();
+      await by.login.commit();
       throw refusal;
     }
   }
+
+  async #ask(questions: readonly Question[], action: string, by: Asking): Promise<void> {
+    for (const { permissions, parsed } of questions)
+      await checkAction(permissions, permissionRequest(this.#link, action, isObject(parsed) ? parsed : {}, by));
+  }
+}
+
+/** Permissions, and the arguments with which they are asked. */
+interface Question {
+  readonly permissions: readonly Permission[];
+  readonly parsed: unknown;
+}
+
+/** By whom permissions are asked. */
+interface Asking {
+  readonly login: LazyLogin;
+  readonly scope: OwnScope;
 }
 
 async function readFrame(frame: Frame, actionName: ReadActionName): Promise<ActionFrame> {
@@ -193,15 +232,6 @@ async function readFrame(frame: Frame, actionName: ReadActionName): Promise<Acti
 /** That the socket has gone is no error, but the reason why an action was broken off: as it is, or as Node's own functions tell it. */
 function isAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
   return aborted && (error === reason || property(error, 'name') === 'AbortError');
-}
-
-/** Asks permissions on behalf of an action that has run before, with the login as it is now. */
-function permit(link: Link, permissions: readonly Permission[], action: string, args: ActionFrame['args']): true | Promise<void> {
-  if (permissions.length === 0) return true;
-  const login = new LazyLogin(link);
-  return checkAction(permissions, permissionRequest(link, new OwnScope(link.login), action, args, login)).finally(() =>
-    login.commit(),
-  );
 }
 
 /** The login of one action, begun when it is first asked for. */
@@ -224,16 +254,10 @@ class LazyLogin {
   }
 }
 
-function permissionRequest(
-  link: Link,
-  own: OwnScope,
-  action: string,
-  args: ActionFrame['args'],
-  login: LazyLogin,
-): ActionRequest {
+function permissionRequest(link: Link, action: string, args: Frame, { login, scope }: Asking): ActionRequest {
   return {
     get scope() {
-      return own.current;
+      return scope.current;
     },
     action,
     args,

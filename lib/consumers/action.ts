@@ -38,12 +38,14 @@ export interface ParsedActionOptions<Arguments, Transaction = undefined> extends
 
 /** A named operation with its options, made by {@link action}. */
 export interface Action<Context = ActionContext> {
-  /** Asked before it, after those of its consumer. */
+  /** Asked before it, after those of its consumer, with the arguments as its schema has parsed them. */
   readonly permissions: readonly Permission[];
   /** Whether the next frame does not wait for it. */
   readonly detached: boolean;
-  /** Parses the arguments, opens the transaction and calls the handler. */
-  readonly perform: (contextIn: (transaction: unknown) => Context, args: ActionArguments) => unknown;
+  /** Parses the arguments by the schema; undefined if there is none. */
+  readonly parse: ((args: ActionArguments) => Promise<unknown>) | undefined;
+  /** Opens the transaction and calls the handler. */
+  readonly perform: (contextIn: (transaction: unknown) => Context, args: unknown) => unknown;
 }
 
 /** An action without options may be given as its bare handler. */
@@ -108,17 +110,15 @@ export function action<Context>(
   if (source !== undefined && typeof Reflect.get(Object(source), 'transaction') !== 'function')
     throw unexpected('`transaction`', 'a Sequelize instance', source);
   const call = (ctx: unknown, args: unknown): unknown => Reflect.apply(handler, undefined, [ctx, args]);
+  const parse = schema && ((args: ActionArguments): Promise<unknown> => parseBySchema(schema, args));
   // Most actions are no more than their handler: its promise is not wrapped in another one.
-  if (schema === undefined && source === undefined)
-    return { permissions, detached, perform: (contextIn, args) => call(contextIn(undefined), args) };
+  if (source === undefined)
+    return { permissions, detached, parse, perform: (contextIn, args) => call(contextIn(undefined), args) };
   return {
     permissions,
     detached,
-    async perform(contextIn, raw) {
-      const args: unknown = schema === undefined ? raw : await parseBySchema(schema, raw);
-      if (source === undefined) return call(contextIn(undefined), args);
-      return source.transaction(async (transaction) => await call(contextIn(transaction), args));
-    },
+    parse,
+    perform: (contextIn, args) => source.transaction(async (transaction) => await call(contextIn(transaction), args)),
   };
 }
 

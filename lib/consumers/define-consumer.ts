@@ -102,7 +102,8 @@ function bindAction<Context>(
   return {
     permissions: bound.permissions,
     detached: bound.detached,
-    perform: async (run) => outcomeOf(await bound.perform((transaction) => makeContext(run, transaction), run.args)),
+    parse: bound.parse,
+    perform: async (run) => outcomeOf(await bound.perform((transaction) => makeContext(run, transaction), run.parsed)),
   };
 }
 

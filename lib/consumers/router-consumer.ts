@@ -62,7 +62,7 @@ export function viewAsConsumer(handler: Handler, mappedActions?: MappedActions, 
   const settings = readOptions(options);
   const actions = new Map<string, BoundAction<undefined>>();
   for (const [action, choose] of bindActions(handler, mappedActions))
-    actions.set(action, { perform: performRoute(handler, choose, settings), permissions: [], detached: false });
+    actions.set(action, { perform: performRoute(handler, choose, settings), permissions: [], parse: undefined, detached: false });
   return new ActionConsumer({ permissions: settings.permissions, actions, begin: () => NOTHING_HELD });
 }
 

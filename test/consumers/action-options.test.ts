@@ -288,7 +288,7 @@ describe('schema', () => {
 });
 
 describe('permissions', () => {
-  it('of an action are asked after those of the consumer, and before its schema', async () => {
+  it('of an action are asked after those of the consumer, and after its schema', async () => {
     const asked: string[] = [];
     const noting = (name: string, allows: boolean) =>
       permission(() => {
@@ -306,8 +306,10 @@ describe('permissions', () => {
     );
     const client = await open();
     expect(await client.request({ action: 'open' })).toMatchObject({ data: 'open' });
-    expect(await client.request({ action: 'closed' })).toMatchObject({ response_status: 403 });
-    expect(asked).toEqual(['consumer', 'consumer', 'action']);
+    expect(await client.request({ action: 'closed' })).toMatchObject({ response_status: 400 });
+    expect(asked.splice(0)).toEqual(['consumer', 'consumer']);
+    expect(await client.request({ action: 'closed', n: 1 })).toMatchObject({ response_status: 403 });
+    expect(asked).toEqual(['consumer', 'action']);
   });
 
   it('a refused consumer tells nothing of which actions there are', async () => {
