@@ -38,7 +38,7 @@ onEachDatabase((reset) => {
       ['emmy', 'North', 403, [forbidden]],
       ['alan', 'South', 403, [forbidden]],
       ['florence', 'North', 403, [forbidden]],
-      ['ada', 'East', 403, [forbidden]],
+      ['ada', 'East', 400, [{ ward: [expect.stringContaining('"North"')] }]],
       ['alan', 'North', 200, []],
       ['ada', 'West', 200, []],
     ])('is followed by those whose ward it is: %s, %s', async (username, ward, response_status, errors) => {
