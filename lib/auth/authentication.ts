@@ -191,7 +191,7 @@ function credentialsOf(
     encrypted: handshake.peer.encrypted === true,
     request: req,
   });
-  return { scope, identity: Identity.of(req, before), expiresAt: expiryOf(req, user), exchange };
+  return { scope, identity: Identity.of(req, before, user), expiresAt: expiryOf(req, user), exchange };
 }
 
 function refuse(exchange: Exchange, refusal: unknown, onError: (error: unknown) => void): void {

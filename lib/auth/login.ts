@@ -178,6 +178,7 @@ export class Login {
       throw new PermissionDenied('The token belongs to another user.');
     }
     this.#handshake = handshake;
+    this.#expiry.end();
     this.#headerLines = forwardedHeaders(handshake.headerLines, this.#options.forwardHeaders);
     this.#take(credentials);
   }
@@ -269,7 +270,8 @@ export class Login {
     this.#scope = scope;
     this.#identity = identity;
     this.#expiresAt = expiresAt;
-    if (this.#onEnd !== undefined) this.#expiry.begin(expiresAt);
+    // A token that has ended says nothing more: it is asked about until the leeway is over, however often that is done anyway.
+    if (this.#onEnd !== undefined && expiresAt !== undefined) this.#expiry.begin(expiresAt);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Deeper, or more, than any user is. */
+/** Deeper than any user is. */
 const MAX_DEPTH = 16;
 
 /** Whether a class has private fields: its methods work on none but the instances that it has made itself. */

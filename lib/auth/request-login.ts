@@ -31,9 +31,9 @@ export class RequestLogin {
     const earlier = this.#req;
     this.#req = req;
     this.#identity.applyTo(req);
-    this.#hadUser = this.#login.hasUser(req);
     if (earlier !== undefined) passSession(earlier, req);
     else if (this.#of !== undefined) this.#before = this.#of.session.inflate(req, this.#of.data);
+    this.#hadUser = this.#login.hasUser(req);
   }
 
   /** Whether the handler has destroyed or regenerated the session by itself. */

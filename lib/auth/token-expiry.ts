@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 
 import { isObject } from '../protocol/envelope.js';
-
-/** Above it Node's timers fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import { MAX_TIMER_MS } from '../protocol/time.js';
+import { USER_PLACES } from './user.js';
 
 /** Between the questions after a token has ended, in milliseconds; each time twice as long. */
 const FIRST_LEEWAY_MS = 1_000;
@@ -17,7 +16,7 @@ const LAST_LEEWAY_MS = 32_000;
  * @param user - the user, wherever the application has found it
  */
 export function expiryOf(req: IncomingMessage, user: unknown): number | undefined {
-  const places = [user, ...['user', 'auth'].map((name): unknown => Reflect.get(req, name))].filter(isObject);
+  const places = [user, ...USER_PLACES.map((name): unknown => Reflect.get(req, name))].filter(isObject);
   const claims = [...places, ...places.map(({ payload }) => payload).filter(isObject)];
   const ends = claims.map(({ exp }) => (typeof exp === 'number' ? exp * 1000 : NaN)).filter((end) => end > Date.now());
   return ends.length === 0 ? undefined : Math.min(...ends);

@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 
 /** Where login middleware leaves the user: passport at `req.user`, express-jwt at `req.auth`. */
+export const USER_PLACES = ['user', 'auth'] as const;
+
+/** The user of a request, where the application does not say who it is. */
 export function userOf(req: IncomingMessage): unknown {
-  const places = ['user', 'auth'].map((name): unknown => Reflect.get(req, name));
+  const places = USER_PLACES.map((name): unknown => Reflect.get(req, name));
   return places.find(isPresent);
 }
 

@@ -8,7 +8,7 @@ import { runDetached } from './detached.js';
 import { closeConnection, hasSingleConnection, isClosed, openConnection, transactionOn } from './sequelize-internals.js';
 
 /** So long a writer waits for a look-up, in milliseconds; then subscribers get a `resync`. */
-export const LOOK_UP_MS = 750;
+const LOOK_UP_MS = 750;
 
 /** So long the rows of committed changes may take to be read, in milliseconds. */
 const READ_MS = 10_000;

@@ -3,6 +3,7 @@ import { inspect, types } from 'node:util';
 
 import { ActionTimeout } from '../protocol/errors.js';
 import { got, unexpected } from '../protocol/options.js';
+import { MAX_TIMER_MS } from '../protocol/time.js';
 import { asServerHandler, isApplication } from './application.js';
 import { connectionReset, Exchange, type ExchangeOptions, type ExchangeRequest, type RequestBody } from './exchange.js';
 import type { Handler, Next } from './handler.js';
@@ -58,8 +59,6 @@ export interface PerformOptions extends ExchangeOptions {
   readonly onLateError?: ((error: unknown) => void) | undefined;
 }
 
-/** Above it Node's timers fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Milliseconds that a request has. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_RESPONSE_BYTES = 16 * 1024 * 1024;

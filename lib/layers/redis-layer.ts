@@ -1,5 +1,6 @@
 import type { ChannelLayer } from './channel-layer.js';
 import { checkKeys, unexpected } from '../protocol/options.js';
+import { MAX_TIMER_MS } from '../protocol/time.js';
 import { RedisBus } from './redis-bus.js';
 import { openLike, openUrl, type RedisClient } from './redis-client.js';
 
@@ -27,8 +28,6 @@ export interface RedisLayer extends ChannelLayer {
   readonly ignored: number;
 }
 
-/** With more, Node's timers fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** More, and Redis itself refuses it. */
 const MAX_BYTES = 512 * 1024 * 1024;
 

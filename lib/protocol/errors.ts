@@ -161,8 +161,9 @@ export interface ErrorReply {
 }
 
 /**
- * The one place that turns a throw into an answer. An {@link ActionError} is told as it is. Of any other error the status is what Express's
- * final handler would answer; only the message of one that says `expose` (the convention of http-errors) is told, of others the status in words.
+ * The one place that turns a throw into an answer. An {@link ActionError} is sent as it is. Of any other error the status is what Express's
+ * final handler would answer; the client gets the message only of one that says `expose` (the convention of http-errors), otherwise the
+ * status in words.
  *
  * @param begun - the status that the handler has set on its response before it failed
  */
@@ -174,7 +175,7 @@ export function toErrorReply(error: unknown, begun = 500): ErrorReply {
 }
 
 /** The status that an error has by itself, as Express's final handler reads it: `status` or `statusCode`, from 400 to 599. */
-export function statusOf(error: unknown): number | undefined {
+function statusOf(error: unknown): number | undefined {
   return [property(error, 'status'), property(error, 'statusCode')].find(isErrorStatus);
 }
 

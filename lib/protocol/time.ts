@@ -1,3 +1,6 @@
+/** The longest delay of Node's timers, in milliseconds; with more, they fire at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * Bounds what may take for ever.
  *

@@ -8,6 +8,7 @@ import type { ErrorDetails } from '../consumers/consumer.js';
 import type { ChannelLayer } from '../layers/channel-layer.js';
 import { isObject } from '../protocol/envelope.js';
 import { checkKeys, isTextList, unexpected } from '../protocol/options.js';
+import { MAX_TIMER_MS } from '../protocol/time.js';
 import { type Limits, limitsOf, type RateLimit } from './limits.js';
 
 /** Options of {@link createChannels}. */
@@ -54,9 +55,6 @@ export interface ChannelsOptions {
   /** Hears of every unexpected error; the client is told no more than that there was one. @default console.error */
   readonly onError?: (error: unknown, details: Partial<ErrorDetails>) => void;
 }
-
-/** With more, Node's timers fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface Shape {
   readonly expected: string;

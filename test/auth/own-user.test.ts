@@ -127,6 +127,25 @@ test('what a handler writes on `scope.user` ends with the action', async () => {
   await channels.close();
 });
 
+test('the user that the option `user` finds elsewhere is a copy, too', async () => {
+  const router = express.Router().get('/', (req, res) => {
+    const account = Reflect.get(req, 'account') as { role: string };
+    const { role } = account;
+    account.role = 'admin';
+    res.json(role);
+  });
+  const share: RequestHandler = (req, _res, next) => {
+    Object.assign(req, { account: { id: 1, role: 'user' } });
+    next();
+  };
+  const channels = createChannels(undefined, { user: (req): unknown => Reflect.get(req, 'account') })
+    .use(share)
+    .route('/ws', viewAsConsumer(router, { list: 'GET /' }));
+  const client = await connect(channels, '/ws');
+  for (let time = 0; time < 2; time += 1) expect(await client.request({ action: 'list' })).toMatchObject({ data: 'user' });
+  await channels.close();
+});
+
 test('a guard of an action and its handler have the same user', async () => {
   const guard: RequestHandler = (req, _res, next) => {
     (req.user as unknown as { seen: boolean }).seen = true;

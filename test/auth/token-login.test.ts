@@ -102,6 +102,21 @@ describe.each(ways)('with $name', ({ middleware, sign: tokenOf }) => {
   });
 });
 
+test('a revalidation within the leeway of a token does not put its end off', async () => {
+  const { channels, port } = await serve(
+    [expressjwt({ secret: SECRET, algorithms: ['HS256'], clockTolerance: 2 }) as RequestHandler],
+    {
+      revalidate: { everyMs: 4_500 },
+    },
+  );
+  const exp = Math.ceil(Date.now() / 1000) + 3;
+  const client = await open(port, '/ws', authorization(sign({ sub: 'alice', exp })));
+  // It runs 4.5 s after the handshake, when the token has ended and is still let in; the next one would be 9 s after it.
+  expect(await client.closed).toBe(4401);
+  expect(Date.now()).toBeLessThan((exp + 4) * 1000);
+  await channels.close();
+});
+
 test('a renewed token puts the end off', async () => {
   const { channels, port } = await serve(ways[0]?.middleware() ?? [], { reauthenticate: true, revalidate: false });
   const exp = Math.ceil(Date.now() / 1000) + 1;

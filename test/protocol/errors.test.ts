@@ -17,7 +17,7 @@ import {
 } from 'express-channels';
 import createError from 'http-errors';
 
-import { statusOf, toError, toErrorReply } from '../../lib/protocol/errors.js';
+import { toError, toErrorReply } from '../../lib/protocol/errors.js';
 
 const NEUTRAL = 'A server error occurred.';
 
@@ -44,7 +44,7 @@ describe('each error has its status, code and text', () => {
     expect(error).toMatchObject({ name, status, code, detail: text });
     expect(toErrorReply(error)).toEqual({ status, errors: [text], unexpected: status >= 500 });
     // Error handlers of an application, and another copy of this package, know it by the convention of http-errors.
-    expect(statusOf(error)).toBe(status);
+    expect(error.expose).toBe(true);
   });
 });
 
