@@ -140,7 +140,7 @@ export class Login {
 
   /**
    * Runs the handshake's middleware and connect rules again. Ends the login if they refuse or find another user; takes over what they
-   * found otherwise (a new role, for instance). What fails for other reasons (a database that is away) is reported, and asked again
+   * found otherwise (a new role, for instance). A failure from 500 on (a database that is away) is reported, and asked again
    * the next time.
    */
   revalidate(): Promise<void> {

@@ -263,7 +263,7 @@ function mayDeleteBefore(other: { readonly batch: ChangeBatch; readonly row: Row
   return !row.exists;
 }
 
-/** What was read first: whoever has read what another one changed was answered after that one. */
+/** What was read first: a look-up that has read what another transaction changed was answered after that transaction's own look-up. */
 function earliest(rows: readonly RowSummary[]): RowSummary | undefined {
   return rows.reduce<RowSummary | undefined>(
     (first, row) => (first === undefined || row.readAt < first.readAt ? row : first),

@@ -43,7 +43,7 @@ export class DatabaseReader {
   static readonly #readers = new WeakMap<Sequelize, DatabaseReader>();
 
   readonly #sequelize: Sequelize;
-  /** Whether rows are looked up before they are written, in transactions, too: while one writes, nobody else reads a SQLite file. */
+  /** Whether rows are looked up before they are written, in transactions, too: no other connection reads a SQLite file while one writes. */
   readonly looksBefore: boolean;
   /**
    * Whether all transactions and all other statements share one connection, as in a SQLite database in memory. A read there sees what

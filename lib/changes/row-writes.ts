@@ -151,7 +151,7 @@ export function missing(feed: ChangeFeed, statement: WriteStatement): FollowedSt
   };
 }
 
-/** What went wrong in a look-up is told to subscribers as a gap, never to the writer. */
+/** A look-up that fails is a `resync` for subscribers, and never an error for the writer. */
 export async function guarded(feed: ChangeFeed, batch: ChangeBatch, lookUp: Promise<void>): Promise<void> {
   try {
     await lookUp;
